@@ -1,0 +1,59 @@
+# linkassay: `make demo` runs the walk-through, `make test` runs every test.
+# Both need Go alone; tests that drive the AWS CLI, boto3, curl or xmllint are skipped, and say so,
+# where those are missing.
+
+GO      ?= go
+BIN     := bin/linkassay
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+TOOLS   := $(CURDIR)/.tools
+
+# The packages that the lab serves requests with: these run under the race detector.
+RACE := ./provision/... ./probes/...
+
+.PHONY: all build demo test race bench lint fuzz cross schema clean
+
+all: build
+
+build:
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/linkassay
+
+demo: build
+	./$(BIN) demo -v
+
+test:
+	$(GO) test -timeout 8m ./...
+
+race:
+	$(GO) test -race -timeout 20m $(RACE)
+
+bench: build
+	$(GO) run ./bench -binary ./$(BIN)
+
+# Ten seconds for each fuzz target.
+fuzz:
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 10s $$pkg; done; done
+
+lint: $(TOOLS)/gofumpt $(TOOLS)/staticcheck
+	@out=$$($(TOOLS)/gofumpt -l .); test -z "$$out" || { echo "gofumpt would change:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(TOOLS)/staticcheck ./...
+
+$(TOOLS)/gofumpt:
+	GOBIN=$(TOOLS) GOFLAGS= $(GO) install mvdan.cc/gofumpt@v0.12.0
+
+$(TOOLS)/staticcheck:
+	GOBIN=$(TOOLS) GOFLAGS= $(GO) install honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# Built and vetted for macOS, not run there.
+cross:
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/linkassay
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./cmd/... ./reports/... ./suites/... ./probes/... ./provision/...
+
+schema:
+	$(GO) run ./cmd/linkassay schema > provision/link.schema.json
+
+clean:
+	rm -rf bin .tools out
