@@ -1,0 +1,131 @@
+package lab
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/linkassay/linkassay/provision"
+	"github.com/linkassay/linkassay/provision/awsapi"
+)
+
+// LinkName and PrivateDNSName are those of the walk-through's link.
+const (
+	LinkName       = "charts-api"
+	PrivateDNSName = "api-svc.intra.chartsinvestor.com"
+)
+
+// caName stands for the lab's CA certificate in links that never leave the process; see ReadFile.
+const caName = "lab:ca.pem"
+
+// Link is the walk-through's link between the lab's first two accounts: three zones, HTTP on 80 and
+// HTTPS on 443, and the same CIDR block on both sides, to show that they may overlap. It has no
+// vantages; in the process they come from Vantage, outside of it through SOCKS.
+func (l *Lab) Link() provision.Link {
+	provider, consumer := l.opts.Accounts[0], l.opts.Accounts[1]
+	return provision.Link{
+		Name: LinkName, Region: l.opts.Region, PrivateDNSName: PrivateDNSName,
+		Provider: provision.Provider{
+			Party: provision.Party{Account: provider.ID, Profile: provider.Profile},
+			Build: &provision.ProviderBuild{CIDR: "10.0.0.0/16"},
+		},
+		Consumer: provision.Consumer{
+			Party: provision.Party{Account: consumer.ID, Profile: consumer.Profile},
+			Build: &provision.ConsumerBuild{CIDR: "10.0.0.0/16"},
+		},
+		Ports: []provision.Port{
+			{Port: 80, HTTP: &provision.HTTP{Path: "/", Body: "linkassay target"}},
+			{Port: 443, TLS: &provision.TLS{CA: caName}, HTTP: &provision.HTTP{Path: "/", Body: "linkassay target"}},
+		},
+	}
+}
+
+// LinkFile is the walk-through's link file for other processes: the lab's profiles, its CA in dir,
+// and its SOCKS listeners as vantages.
+func (l *Lab) LinkFile(dir string) ([]byte, error) {
+	link := l.Link()
+	for i := range link.Ports {
+		if link.Ports[i].TLS != nil {
+			link.Ports[i].TLS.CA = filepath.Join(dir, "ca.pem")
+		}
+	}
+	listeners := l.SOCKS()
+	slices.SortStableFunc(listeners, func(a, b SOCKSListener) int { return cmp.Compare(a.Zone, b.Zone) })
+	for _, s := range listeners {
+		switch {
+		case s.Zone == Internet:
+			link.PublicDNS.From = "socks5://" + s.Addr
+		case s.Account == link.Consumer.Account:
+			link.Vantages = append(link.Vantages, provision.Vantage{Name: "consumer-" + s.Zone, From: "socks5://" + s.Addr, Zone: s.Zone})
+		}
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# The walk-through's link in the lab at %s.\n# Its SOCKS vantages work as long as that lab runs.\n", l.URL())
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	if err := e.Encode(provision.File{APIVersion: provision.APIVersion, Links: []provision.Link{link}}); err != nil {
+		return nil, fmt.Errorf("write the lab's link file: %w", err)
+	}
+	return b.Bytes(), e.Close()
+}
+
+// Open gets into one of the lab's accounts with its own key. It takes the place of
+// provision.OpenParty where the lab is in the same process.
+func (l *Lab) Open(ctx context.Context, p provision.Party, region string) (*awsapi.Clients, error) {
+	for _, a := range l.opts.Accounts {
+		if a.ID != p.Account {
+			continue
+		}
+		id, secret, ok := l.Credentials(a.Profile)
+		if !ok {
+			break
+		}
+		return awsapi.Open(ctx, awsapi.Access{Region: region}, awsapi.WithStatic(l.URL(), id, secret))
+	}
+	return nil, fmt.Errorf("open account %s: the lab has no such account", p.Account)
+}
+
+// ReadFile gives the lab's CA under the name that Link uses for it.
+func (l *Lab) ReadFile(name string) ([]byte, error) {
+	if name == caName {
+		return l.CA(), nil
+	}
+	return nil, fmt.Errorf("read %s: the lab has only %s", name, caName)
+}
+
+// Subnet is one subnet of an account, for choosing vantages.
+type Subnet struct {
+	ID     string
+	ZoneID string
+}
+
+// Subnets lists an account's subnets by zone id.
+func (l *Lab) Subnets(account string) []Subnet {
+	l.world.mu.RLock()
+	defer l.world.mu.RUnlock()
+	var out []Subnet
+	for _, s := range l.world.subnets {
+		if s.account == account {
+			out = append(out, Subnet{ID: s.id, ZoneID: s.zoneID})
+		}
+	}
+	slices.SortFunc(out, func(a, b Subnet) int {
+		return cmp.Or(cmp.Compare(a.ZoneID, b.ZoneID), cmp.Compare(a.ID, b.ID))
+	})
+	return out
+}
+
+// Provision builds the walk-through's link and returns it with its ids.
+func (l *Lab) Provision(ctx context.Context, progress func(provision.Event)) (provision.Link, error) {
+	link := l.Link()
+	sides, err := provision.Open(ctx, &link, l.Open)
+	if err != nil {
+		return link, err
+	}
+	return provision.Apply(ctx, &link, sides, provision.Options{Progress: progress})
+}
