@@ -1,0 +1,117 @@
+package probes
+
+import (
+	"slices"
+	"time"
+)
+
+// ItemMeta is what an item says about itself, whatever its value's type is.
+type ItemMeta struct {
+	Started  time.Time
+	Duration time.Duration
+	Absent   Absence
+	Error    *Failure
+}
+
+// itemAccess reads and copies one item of an Observation by its name.
+type itemAccess struct {
+	name string
+	meta func(o *Observation) (ItemMeta, bool)
+	copy func(from, to *Observation)
+	// fill gives an item that is nil the reason why.
+	fill func(o *Observation, why error)
+}
+
+func access[T any](name string, field func(*Observation) **Item[T]) itemAccess {
+	return itemAccess{
+		name: name,
+		meta: func(o *Observation) (ItemMeta, bool) {
+			it := *field(o)
+			if it == nil {
+				return ItemMeta{}, false
+			}
+			return ItemMeta{it.Started, it.Duration, it.Absent, it.Error}, true
+		},
+		copy: func(from, to *Observation) { *field(to) = *field(from) },
+		fill: func(o *Observation, why error) {
+			if at := field(o); *at == nil {
+				var zero T
+				item := settle(zero, why)
+				*at = &item
+			}
+		},
+	}
+}
+
+// itemTable lists every item in the order of the Observation.
+func itemTable() []itemAccess {
+	return []itemAccess{
+		access("provider.identity", func(o *Observation) **Item[Identity] { return &o.Provider.Identity }),
+		access("provider.zones", func(o *Observation) **Item[[]Zone] { return &o.Provider.Zones }),
+		access("provider.service", func(o *Observation) **Item[Service] { return &o.Provider.Service }),
+		access("provider.permissions", func(o *Observation) **Item[[]Principal] { return &o.Provider.Permissions }),
+		access("provider.connections", func(o *Observation) **Item[[]Connection] { return &o.Provider.Connections }),
+		access("provider.loadBalancers", func(o *Observation) **Item[[]LoadBalancer] { return &o.Provider.LoadBalancers }),
+		access("provider.listeners", func(o *Observation) **Item[[]Listener] { return &o.Provider.Listeners }),
+		access("provider.targetGroups", func(o *Observation) **Item[[]TargetGroup] { return &o.Provider.TargetGroups }),
+		access("provider.targetHealth", func(o *Observation) **Item[[]TargetHealth] { return &o.Provider.TargetHealth }),
+		access("provider.securityGroups", func(o *Observation) **Item[[]SecurityGroup] { return &o.Provider.SecurityGroups }),
+		access("consumer.identity", func(o *Observation) **Item[Identity] { return &o.Consumer.Identity }),
+		access("consumer.zones", func(o *Observation) **Item[[]Zone] { return &o.Consumer.Zones }),
+		access("consumer.service", func(o *Observation) **Item[ServiceDetail] { return &o.Consumer.Service }),
+		access("consumer.endpoint", func(o *Observation) **Item[Endpoint] { return &o.Consumer.Endpoint }),
+		access("consumer.interfaces", func(o *Observation) **Item[[]Interface] { return &o.Consumer.Interfaces }),
+		access("consumer.subnets", func(o *Observation) **Item[[]Subnet] { return &o.Consumer.Subnets }),
+		access("consumer.vpc", func(o *Observation) **Item[VPC] { return &o.Consumer.VPC }),
+		access("consumer.securityGroups", func(o *Observation) **Item[[]SecurityGroup] { return &o.Consumer.SecurityGroups }),
+		access("consumer.hostedZones", func(o *Observation) **Item[[]HostedZone] { return &o.Consumer.HostedZones }),
+		access("dns.private", func(o *Observation) **Item[[]Lookup] { return &o.DNS.Private }),
+		access("dns.regional", func(o *Observation) **Item[[]Lookup] { return &o.DNS.Regional }),
+		access("dns.zonal", func(o *Observation) **Item[[]Lookup] { return &o.DNS.Zonal }),
+		access("dns.txt", func(o *Observation) **Item[TXT] { return &o.DNS.TXT }),
+		access("reach.tcp", func(o *Observation) **Item[[]Attempt] { return &o.Reach.TCP }),
+		access("reach.tls", func(o *Observation) **Item[[]Handshake] { return &o.Reach.TLS }),
+		access("reach.http", func(o *Observation) **Item[[]Exchange] { return &o.Reach.HTTP }),
+	}
+}
+
+// ItemNames lists the names of all items in the order of the Observation.
+func ItemNames() []string {
+	var names []string
+	for _, it := range itemTable() {
+		names = append(names, it.name)
+	}
+	return names
+}
+
+// Meta returns when the named item was observed and, if it has no value, why. It is false when
+// there is no such item, or when this view of the Observation does not have it.
+func (o *Observation) Meta(name string) (ItemMeta, bool) {
+	if o == nil {
+		return ItemMeta{}, false
+	}
+	for _, it := range itemTable() {
+		if it.name == name {
+			return it.meta(o)
+		}
+	}
+	return ItemMeta{}, false
+}
+
+// Only returns a view of the Observation with just the named items set and all others nil, so that
+// whoever gets it cannot read what he did not ask for. Names that do not exist are ignored. Items
+// are shared, not copied.
+func (o *Observation) Only(names ...string) *Observation {
+	view := &Observation{}
+	if o == nil {
+		return view
+	}
+	view.Format, view.Link = o.Format, o.Link
+	view.Started, view.Finished, view.Interrupted = o.Started, o.Finished, o.Interrupted
+	for _, it := range itemTable() {
+		if slices.Contains(names, it.name) {
+			it.copy(o, view)
+		}
+	}
+	return view
+}

@@ -1,0 +1,185 @@
+package probes
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/linkassay/linkassay/provision"
+	"github.com/linkassay/linkassay/provision/awsapi"
+)
+
+// Placed is a vantage of the link file together with the network that it names.
+type Placed struct {
+	Spec    provision.Vantage
+	Vantage Vantage
+}
+
+// Sources are what an Observation is gathered through.
+type Sources struct {
+	// Provider and Consumer call the AWS API of the two sides. A side whose access is "none" is
+	// not asked, whatever stands here.
+	Provider, Consumer *awsapi.Clients
+	// ProviderErr and ConsumerErr say why a side's client could not be opened.
+	ProviderErr, ConsumerErr error
+	// Vantages are where DNS, TCP, TLS and HTTP probes leave from, in the link file's order.
+	Vantages []Placed
+	// PublicDNS is where the verification record is asked from; nil when there is none.
+	PublicDNS Vantage
+}
+
+// Options change how an Observation is gathered. The zero value is good.
+type Options struct {
+	// Wait is how long control-plane states may take to become final before the link is observed;
+	// 0 does not wait.
+	Wait time.Duration
+	// Progress gets a line whenever there is something new to wait for. It is never called twice
+	// at a time.
+	Progress func(string)
+	// ReadFile reads the CA, certificate and key files of the link; default os.ReadFile.
+	ReadFile func(string) ([]byte, error)
+	// Tries is the number of TCP connects per target and port; default 3. Where a vantage
+	// expects a timeout it is always 1.
+	Tries int
+	// Now is the clock of every time stamp; default time.Now.
+	Now func() time.Time
+	// Concurrency bounds the connections and, apart from them, the DNS questions in flight;
+	// default 64.
+	Concurrency int
+}
+
+// The defaults and bounds of gathering.
+const (
+	defaultTries       = 3
+	defaultConcurrency = 64
+	apiConcurrency     = 16 // AWS calls of one kind side by side
+	unknownResolver    = "169.254.169.253:53"
+)
+
+// run is one Observation in the making.
+type run struct {
+	ctx   context.Context
+	link  provision.Link
+	src   Sources
+	o     Options
+	limit limits
+	wg    sync.WaitGroup
+
+	dialSlots chan struct{} // connections in flight
+	dnsSlots  chan struct{} // questions in flight
+
+	mu     sync.Mutex
+	panics []string
+}
+
+// limits are the link's timeouts with their defaults.
+type limits struct{ api, dns, connect, tls, http time.Duration }
+
+func (r *run) now() time.Time { return r.o.Now().UTC() }
+
+// Observe gathers everything that the checks need to know of a link, side by side, so that it
+// takes as long as the longest chain of questions that need each other's answers. It always
+// returns an Observation in which every item says what came of it. When ctx ends, it returns as
+// soon as the probes in flight have given up, with what was observed so far.
+func Observe(ctx context.Context, link provision.Link, src Sources, o Options) *Observation {
+	r := newRun(ctx, link, src, o)
+	obs := &Observation{Format: Format, Link: link, Started: r.now()}
+	why := r.gather(obs)
+	if why == nil {
+		why = absent{NotReached}
+	}
+	for _, it := range itemTable() {
+		it.fill(obs, why)
+	}
+	obs.Panics = r.panics
+	obs.Interrupted = ctx.Err() != nil
+	obs.Finished = r.now()
+	return obs
+}
+
+func newRun(ctx context.Context, link provision.Link, src Sources, o Options) *run {
+	if o.ReadFile == nil {
+		o.ReadFile = os.ReadFile
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Tries < 1 {
+		o.Tries = defaultTries
+	}
+	if o.Concurrency < 1 {
+		o.Concurrency = defaultConcurrency
+	}
+	t := link.Timeouts
+	return &run{
+		ctx: ctx, link: link, src: src, o: o,
+		limit: limits{
+			api: t.API.Or(provision.DefaultAPITimeout), dns: t.DNS.Or(provision.DefaultDNSTimeout),
+			connect: t.Connect.Or(provision.DefaultConnectTimeout), tls: t.TLS.Or(provision.DefaultTLSTimeout),
+			http: t.HTTP.Or(provision.DefaultHTTPTimeout),
+		},
+		dialSlots: make(chan struct{}, o.Concurrency),
+		dnsSlots:  make(chan struct{}, o.Concurrency),
+	}
+}
+
+// gather fills obs. Its error says why items are missing; it is nil when none is.
+func (r *run) gather(obs *Observation) (err error) {
+	defer func() {
+		r.wg.Wait()
+		if x := recover(); x != nil {
+			err = r.panicked("observe", x)
+		}
+	}()
+	provider := r.openSide(r.link.Provider.Party, NoProviderAccess, r.src.Provider, r.src.ProviderErr)
+	consumer := r.openSide(r.link.Consumer.Party, NoConsumerAccess, r.src.Consumer, r.src.ConsumerErr)
+	if r.o.Wait > 0 {
+		obs.Timeline = r.await(provider, consumer)
+	}
+	p := r.askProvider(provider)
+	c := r.askConsumer(consumer, p.serviceName)
+	txt := r.askTXT(provider, p.service)
+	way := r.askWay(c)
+	r.wg.Wait()
+
+	obs.Provider = p.collect()
+	obs.Consumer = c.collect()
+	obs.DNS, obs.Reach = way.collect()
+	obs.DNS.TXT = txt.item
+	return nil
+}
+
+// side is one account's API, or the reason why it can't be asked.
+type side struct {
+	*awsapi.Clients
+	stop error
+}
+
+func (r *run) openSide(p provision.Party, none Absence, c *awsapi.Clients, err error) side {
+	switch {
+	case p.Access == provision.AccessNone:
+		return side{stop: absent{none}}
+	case err != nil:
+		class, code, message := awsapi.Classify(err)
+		if code == "" && class == awsapi.ClassAPI { // no AWS answer at all: the profile or role is wrong
+			class = awsapi.ClassCredentials
+		}
+		return side{stop: failed{Failure{
+			Class: FailureClass(class), Operation: "open account " + p.Account, Code: code, Message: clean(message, maxDetail),
+		}}}
+	case c == nil:
+		return side{stop: failure(FailCredentials, "open AWS clients of account "+p.Account, "no credentials were given")}
+	}
+	return side{Clients: c}
+}
+
+func (r *run) progress(format string, args ...any) {
+	if r.o.Progress == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.o.Progress(fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,134 @@
+package probes
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+
+	"github.com/linkassay/linkassay/provision"
+)
+
+// reach connects to addresses as they become known.
+type reach struct {
+	run   *run
+	tcp   *gathering[Attempt]
+	tls   *gathering[Handshake]
+	http  *gathering[Exchange]
+	ports []speech
+
+	mu   sync.Mutex
+	seen map[reachKey]bool
+}
+
+// reachKey is one thing to connect to. The same address is dialled once for each target that it
+// serves, since what is proven is that the target works.
+type reachKey struct {
+	vantage string
+	target  Target
+	addr    netip.AddrPort
+}
+
+// speech is a port with what is needed to talk TLS and HTTP on it.
+type speech struct {
+	provision.Port
+	trust *trust // nil without TLS
+	ask   *request
+	mute  bool // its files can't be read: TCP only; the items say why
+}
+
+func newReach(r *run) *reach {
+	x := &reach{
+		run: r, tcp: newGathering[Attempt](r, "reach.tcp"), tls: newGathering[Handshake](r, "reach.tls"),
+		http: newGathering[Exchange](r, "reach.http"), seen: map[reachKey]bool{},
+	}
+	for _, p := range r.link.Ports {
+		sp := speech{Port: p}
+		var err error
+		if p.TLS != nil {
+			if sp.trust, err = r.loadTrust(*p.TLS); err != nil {
+				sp.mute = true
+				x.tls.fail(err)
+			}
+		}
+		if p.HTTP != nil {
+			var bad error
+			if sp.ask, bad = newRequest(*p.HTTP); err == nil {
+				err = bad
+			}
+			if err != nil {
+				sp.mute = true
+				x.http.fail(err)
+			}
+		}
+		x.ports = append(x.ports, sp)
+	}
+	return x
+}
+
+// add connects from a vantage to every port of an address, unless that was done already.
+func (x *reach) add(p place, t Target, addr netip.Addr) {
+	for _, sp := range x.ports {
+		key := reachKey{p.name, t, netip.AddrPortFrom(addr, sp.Port.Port)}
+		x.mu.Lock()
+		known := x.seen[key]
+		x.seen[key] = true
+		x.mu.Unlock()
+		if known {
+			continue
+		}
+		x.tcp.start(func() { x.connect(p, key) })
+		if p.expect == provision.ExpectTimeout || sp.mute || (sp.trust == nil && sp.ask == nil) {
+			continue
+		}
+		if sp.trust != nil {
+			x.tls.start(func() { x.talk(p, key, sp) })
+		} else {
+			x.http.start(func() { x.talk(p, key, sp) })
+		}
+	}
+}
+
+// connect makes the TCP connects of one attempt, one after the other.
+func (x *reach) connect(p place, key reachKey) {
+	tries := x.run.o.Tries
+	if p.expect == provision.ExpectTimeout {
+		tries = 1
+	}
+	a := Attempt{Vantage: p.name, Target: key.target, Addr: key.addr}
+	for range tries {
+		t := x.once(p, key.addr)
+		a.Tries = append(a.Tries, t)
+		if t.Outcome == NoVia || t.Outcome == NotAsked {
+			break // more of the same proves nothing
+		}
+	}
+	first, last := a.Tries[0], a.Tries[len(a.Tries)-1]
+	x.tcp.add(a, first.Started, last.Started.Add(last.Duration).Sub(first.Started))
+}
+
+func (x *reach) once(p place, addr netip.AddrPort) Try {
+	r := x.run
+	if !acquire(r.ctx, r.dialSlots) {
+		return Try{Started: r.now(), Outcome: NotAsked, Detail: "the run was interrupted"}
+	}
+	defer func() { <-r.dialSlots }()
+	t := Try{Started: r.now()}
+	conn, err := r.dial(p, addr)
+	t.Duration = r.now().Sub(t.Started)
+	t.Outcome, t.Detail = classify(r.ctx, err)
+	if conn != nil {
+		_ = conn.Close()
+	}
+	return t
+}
+
+// dial connects within the link's connect timeout.
+func (r *run) dial(p place, addr netip.AddrPort) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(r.ctx, r.limit.connect)
+	defer cancel()
+	return p.vantage.DialContext(ctx, "tcp", addr.String())
+}
+
+func portText(port uint16) string { return strconv.Itoa(int(port)) }
