@@ -1,0 +1,23 @@
+package suites
+
+import "slices"
+
+// Catalogue returns all checks, in the order in which a reader would follow the link: who is asked,
+// the service, its load balancer and targets, the permission, the endpoint, names, connections, and
+// the ownership of the domain. It is made anew on each call; callers may change what they get.
+func Catalogue() []Check {
+	return slices.Concat(
+		identityChecks(),
+		serviceChecks(),
+		loadBalancerChecks(),
+		targetChecks(),
+		endpointChecks(),
+		securityGroupChecks(),
+		verificationChecks(),
+		vpcDNSChecks(),
+		nameChecks(),
+		tcpChecks(),
+		tlsChecks(),
+		httpChecks(),
+	)
+}

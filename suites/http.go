@@ -1,0 +1,100 @@
+package suites
+
+import (
+	"slices"
+
+	"github.com/linkassay/linkassay/probes"
+	"github.com/linkassay/linkassay/provision"
+)
+
+// httpChecks: the service behind the link gives the expected answer, whichever way it is asked.
+func httpChecks() []Check {
+	expected := "an HTTP request with the private name as Host gets an accepted status (default 200) and, where the link file says so, a body that matches"
+	return []Check{
+		check("reachability.http-interfaces", "HTTP answers as expected on every interface",
+			revision(1), severity(Critical), side(ProviderSide),
+			after("reachability.tcp-interfaces", "reachability.tls-handshake", "reachability.tls-certificate"), needs("reach.http"),
+			asserts("on each port with http, through each interface, "+expected),
+			why("a connection that is accepted and never answered, or answered by the wrong service, is no service"),
+			source("RFC 9110; the link file's ports[].http"),
+			fix(fixHTTP),
+			body(func(c *C, o *probes.Observation) { judgeExchanges(c, o, probes.TargetInterface) }),
+		),
+		check("reachability.http-aws-names", "HTTP answers by regional and zonal names",
+			revision(1), severity(Critical), side(ProviderSide),
+			after("reachability.http-interfaces", "reachability.tcp-aws-names"), needs("reach.http"),
+			asserts("on each port with http, at each address of the regional and zonal names, "+expected),
+			why("clients without private DNS use these names"),
+			source("RFC 9110; PrivateLink guide, Share your services, DNS names"),
+			fix(fixHTTP),
+			body(func(c *C, o *probes.Observation) {
+				judgeExchanges(c, o, probes.TargetRegional, probes.TargetZonal)
+			}),
+		),
+		check("reachability.http-private-name", "HTTP answers by the private name",
+			revision(1), severity(Critical), side(ProviderSide),
+			after("reachability.http-interfaces", "reachability.tcp-private-name"), needs("reach.http"),
+			asserts("on each port with http, at each address of the private DNS name, "+expected),
+			why("this is what clients do"),
+			source("RFC 9110; PrivateLink guide, Configure an interface endpoint, private DNS"),
+			fix(fixHTTP),
+			body(func(c *C, o *probes.Observation) {
+				skipWithoutName(c, o)
+				judgeExchanges(c, o, probes.TargetPrivate)
+			}),
+		),
+	}
+}
+
+func fixHTTP(o *probes.Observation) Fix {
+	return Fix{
+		Text:     "look at the service on the targets: the way to it is open",
+		Command:  command(o.Link, ProviderSide, "elbv2", "describe-target-health", "--target-group-arn", anyTargetGroupOf(o)),
+		LinkFile: "ports[].http: path, status and body that the service really answers with",
+	}
+}
+
+// judgeExchanges wants every exchange with targets of these kinds to be as the link file expects.
+func judgeExchanges(c *C, o *probes.Observation, kinds ...probes.TargetKind) {
+	vantages := reachVantages(o.Link)
+	if len(vantages) == 0 {
+		c.Skip("no vantage is expected to reach the link")
+	}
+	exchanges, _ := value(o.Reach.HTTP)
+	for _, vantage := range vantages {
+		for _, p := range portsWith(o.Link, func(p provision.Port) bool { return p.HTTP != nil }) {
+			well, all := 0, 0
+			for _, x := range exchanges {
+				if x.Vantage != vantage || x.Addr.Port() != p.Port || !slices.Contains(kinds, x.Target.Kind) {
+					continue
+				}
+				all++
+				where := whereTo(x.Target, x.Addr.String())
+				switch {
+				case couldNotAsk(x.Outcome):
+					c.Unknown(vantage, "%s %s", where, or(string(x.Outcome), "not asked"))
+				case x.Outcome != probes.OK:
+					c.Wrong(vantage, "%s %s%s", where, x.Outcome, inParentheses(x.Detail))
+				case !slices.Contains(accepted(p.HTTP), x.Status):
+					c.Wrong(vantage, "%s answered %d, not %s", where, x.Status, list(accepted(p.HTTP)))
+				case p.HTTP.Body != "" && (x.BodyMatched == nil || !*x.BodyMatched):
+					c.Wrong(vantage, "%s answered %d with %d bytes that don't match %q", where, x.Status, x.BodyBytes, p.HTTP.Body)
+				default:
+					well++
+				}
+			}
+			if all == 0 {
+				c.Unknown(vantage, "%s was not asked over HTTP", portName(p.Port))
+			} else if well == all {
+				c.Fact(vantage, "%s: %d of %d answered as expected", portName(p.Port), well, all)
+			}
+		}
+	}
+}
+
+func accepted(h *provision.HTTP) []int {
+	if len(h.Status) == 0 {
+		return []int{200}
+	}
+	return h.Status
+}

@@ -1,0 +1,203 @@
+package suites_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/linkassay/linkassay/probes"
+	"github.com/linkassay/linkassay/provision"
+	"github.com/linkassay/linkassay/provision/lab"
+	"github.com/linkassay/linkassay/suites"
+)
+
+// labLink is the walk-through's link in a lab of its own.
+type labLink struct {
+	lab  *lab.Lab
+	link provision.Link
+}
+
+// startLink starts a lab with the walk-through's link in it; it ends with the test.
+func startLink(t *testing.T) labLink {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	l, err := lab.Start(ctx, lab.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Errorf("stop the lab: %v", err)
+		}
+	})
+	link, err := l.Provision(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return labLink{l, link}
+}
+
+// observe observes the link from a vantage in each consumer subnet, after change has been made to
+// its link file.
+func (l labLink) observe(t *testing.T, change func(*provision.Link)) *probes.Observation {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	o, err := observeLab(ctx, l.lab, change)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func observeLab(ctx context.Context, l *lab.Lab, change func(*provision.Link)) (*probes.Observation, error) {
+	link := l.Link()
+	src := probes.Sources{PublicDNS: l.Internet()}
+	for _, s := range l.Subnets(link.Consumer.Account) {
+		v, err := l.Vantage(s.ID)
+		if err != nil {
+			return nil, err
+		}
+		spec := provision.Vantage{Name: "consumer-" + s.ZoneID, From: "lab", Zone: s.ZoneID}
+		link.Vantages = append(link.Vantages, spec)
+		src.Vantages = append(src.Vantages, probes.Placed{Spec: spec, Vantage: v})
+	}
+	if change != nil {
+		change(&link)
+		src.Vantages = slices.DeleteFunc(src.Vantages, func(p probes.Placed) bool {
+			return !slices.ContainsFunc(link.Vantages, func(v provision.Vantage) bool { return v.Name == p.Spec.Name })
+		})
+	}
+	sides, err := provision.Open(ctx, &link, l.Open)
+	if err != nil {
+		return nil, err
+	}
+	src.Provider, src.Consumer = sides.Provider, sides.Consumer
+	if link, err = provision.Discover(ctx, &link, sides); err != nil {
+		return nil, err
+	}
+	return probes.Observe(ctx, link, src, probes.Options{ReadFile: l.ReadFile}), nil
+}
+
+// with returns the checks with a status, for messages.
+func with(verdicts []suites.Verdict, statuses ...suites.Status) []string {
+	var out []string
+	for _, v := range verdicts {
+		if slices.Contains(statuses, v.Status) {
+			out = append(out, string(v.Status)+" "+v.Check+": "+v.Reason)
+		}
+	}
+	return out
+}
+
+func roots(verdicts []suites.Verdict) []string {
+	var out []string
+	for _, v := range suites.Roots(verdicts) {
+		out = append(out, v.Check)
+	}
+	return out
+}
+
+func TestHealthyLinkFailsNothing(t *testing.T) {
+	t.Parallel()
+	o := startLink(t).observe(t, nil)
+	verdicts := suites.Judge(o, suites.Catalogue(), nil)
+	for _, s := range with(verdicts, suites.Failed, suites.Untold, suites.Blocked) {
+		t.Error(s)
+	}
+	if left := suites.NotVerified(verdicts); len(left) > 0 {
+		t.Errorf("not verified: %v", left)
+	}
+	if len(verdicts) < 25 {
+		t.Errorf("only %d checks", len(verdicts))
+	}
+}
+
+// Each fault is made through the lab's API or in its network, and leads to one root.
+func TestFaultsAreToldApart(t *testing.T) {
+	t.Parallel()
+	want := map[string]string{
+		"not-allowed":             "connection.principal-allowed",
+		"never-accepted":          "connection.accepted",
+		"rejected":                "connection.accepted",
+		"security-group-closed":   "connection.endpoint-security-group",
+		"no-healthy-target":       "connection.healthy-target",
+		"listener-missing":        "connection.listener-on-each-port",
+		"txt-missing":             "verification.txt-published",
+		"txt-wrong":               "verification.txt-published",
+		"private-dns-not-enabled": "dns.private-dns-enabled",
+		"private-zone-shadowing":  "dns.no-shadowing-zone",
+		"zone-down":               "reachability.tcp-interfaces",
+	}
+	for _, f := range lab.Faults() {
+		t.Run(f.Name, func(t *testing.T) {
+			t.Parallel()
+			l := startLink(t)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if err := l.lab.Inject(ctx, f.Name, l.link); err != nil {
+				t.Fatal(err)
+			}
+			verdicts := suites.Judge(l.observe(t, nil), suites.Catalogue(), nil)
+			if got := roots(verdicts); !slices.Equal(got, []string{want[f.Name]}) {
+				t.Errorf("roots %v, want %s; in all:", got, want[f.Name])
+				for _, s := range with(verdicts, suites.Failed, suites.Untold, suites.Blocked) {
+					t.Log(s)
+				}
+			}
+			if untold := with(verdicts, suites.Untold); len(untold) > 0 {
+				t.Errorf("could not tell: %v", untold)
+			}
+			for _, v := range suites.Roots(verdicts) {
+				if v.Side == "" || v.Fix == nil || v.Fix.Text == "" || len(v.Facts) == 0 {
+					t.Errorf("%s has no side, fix or facts: %+v", v.Check, v)
+				}
+			}
+		})
+	}
+}
+
+// A side or a vantage that the link file leaves out is skipped with its reason, and fails nothing.
+func TestOneSidedLinks(t *testing.T) {
+	t.Parallel()
+	l := startLink(t)
+	for _, c := range []struct {
+		name   string
+		change func(*provision.Link)
+		reason probes.Absence
+	}{
+		{"consumer only", func(k *provision.Link) {
+			k.Provider = provision.Provider{Party: provision.Party{Access: provision.AccessNone, Account: k.Provider.Account}, ServiceName: l.link.Provider.ServiceName}
+		}, probes.NoProviderAccess},
+		{"provider only", func(k *provision.Link) {
+			k.Consumer = provision.Consumer{Party: provision.Party{Access: provision.AccessNone, Account: k.Consumer.Account}}
+			k.Vantages = nil
+		}, probes.NoConsumerAccess},
+		{"control plane only", func(k *provision.Link) { k.Vantages = nil }, probes.NoVantage},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			verdicts := suites.Judge(l.observe(t, c.change), suites.Catalogue(), nil)
+			for _, s := range with(verdicts, suites.Failed, suites.Untold, suites.Blocked) {
+				t.Error(s)
+			}
+			var skipped, passed int
+			for _, v := range verdicts {
+				switch {
+				case v.Status == suites.Passed:
+					passed++
+				case v.Status == suites.Skipped && v.Reason == string(c.reason):
+					skipped++
+				}
+			}
+			if skipped == 0 || passed == 0 {
+				t.Errorf("%d passed, %d skipped for %q; want some of each", passed, skipped, c.reason)
+			}
+			if len(suites.NotVerified(verdicts)) == 0 {
+				t.Error("the report would not say what was not verified")
+			}
+		})
+	}
+}

@@ -1,0 +1,195 @@
+package suites
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/onsi/gomega"
+
+	"github.com/linkassay/linkassay/probes"
+)
+
+// loadBalancerChecks: the service's load balancers work, listen on the link's ports, and let its
+// clients in.
+func loadBalancerChecks() []Check {
+	return []Check{
+		check("connection.load-balancer-active", "the load balancers are active NLBs",
+			revision(1), severity(Critical), side(ProviderSide),
+			after("connection.service-exists", "connection.service-type"), needs("provider.service", "provider.loadBalancers"),
+			asserts("each of NetworkLoadBalancerArns is of type network and in state active (elbv2:DescribeLoadBalancers)"),
+			why("a load balancer that is provisioning or failed forwards nothing"),
+			source("ELBv2 API reference, LoadBalancerState; PrivateLink guide, Create a service"),
+			fix(func(o *probes.Observation) Fix {
+				return Fix{
+					Text:    "wait while it is provisioning (about two minutes); see its reason when it is failed",
+					Command: command(o.Link, ProviderSide, "elbv2", "describe-load-balancers", "--load-balancer-arns", loadBalancerARNOf(o)),
+				}
+			}),
+			body(func(c *C, o *probes.Observation) {
+				service, _ := value(o.Provider.Service)
+				lbs, _ := value(o.Provider.LoadBalancers)
+				c.Expect(lbs).NotTo(gomega.BeEmpty(), "none of the service's %d load balancers exists", len(service.LoadBalancerARNs))
+				for _, lb := range lbs {
+					switch {
+					case lb.Type != "network":
+						c.Wrong(lb.Name, "is of type %s, not network", or(lb.Type, "unknown"))
+					case !same(lb.State, "active"):
+						c.Wrong(lb.Name, "is %s%s", or(lb.State, "without a state"), inParentheses(lb.StateReason))
+					default:
+						c.Fact(lb.Name, "%s", lb.State)
+					}
+				}
+				for _, arn := range service.LoadBalancerARNs {
+					if !slices.ContainsFunc(lbs, func(lb probes.LoadBalancer) bool { return lb.ARN == arn }) {
+						c.Wrong(arn, "does not exist")
+					}
+				}
+			}),
+		),
+		listenerCheck(),
+		check("connection.load-balancer-security-group", "the NLB's security groups let clients in",
+			revision(1), severity(Critical), side(ProviderSide),
+			after("connection.load-balancer-active"), needs("provider.loadBalancers", "provider.securityGroups"), wants("consumer.vpc"),
+			asserts("where a load balancer has security groups and enforces them on PrivateLink traffic, a rule admits each link port from the consumer's addresses"),
+			why("the load balancer then drops what no rule admits, and connections time out; the rules see the client's own address, not the endpoint's"),
+			source("NLB guide, Update the security groups; ELBv2 API reference, EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"),
+			fix(fixLoadBalancerGroups),
+			body(judgeLoadBalancerGroups),
+		),
+	}
+}
+
+func listenerCheck() Check {
+	return check("connection.listener-on-each-port", "a listener stands on each port of the link",
+		revision(1), severity(Critical), side(ProviderSide),
+		after("connection.load-balancer-active"), needs("provider.loadBalancers", "provider.listeners"),
+		asserts("for each port of the link each load balancer of the service has a TCP, TLS or TCP_UDP listener (elbv2:DescribeListeners)"),
+		why("a port without a listener refuses connections; an endpoint interface stays with one load balancer, so all must be alike"),
+		source("ELBv2 API reference, Listener.Port and Protocol; PrivateLink guide, Create a service"),
+		fix(func(o *probes.Observation) Fix {
+			lbs, listeners := maybe(o.Provider.LoadBalancers), maybe(o.Provider.Listeners)
+			arn, port := loadBalancerARNOf(o), o.Link.Ports[0].Port // a link file has at least one
+			if gaps := portsWithoutListener(o, lbs, listeners); len(gaps) > 0 {
+				arn, port = gaps[0].lb.ARN, gaps[0].port
+			}
+			return Fix{
+				Text: "add the listener, or correct the port",
+				Command: command(o.Link, ProviderSide, "elbv2", "create-listener", "--load-balancer-arn", arn,
+					"--protocol", "TCP", "--port", fmt.Sprint(port), "--default-actions", "Type=forward,TargetGroupArn="+targetGroupARNOf(o, port)),
+				LinkFile: "ports: those that the service listens on",
+			}
+		}),
+		body(func(c *C, o *probes.Observation) {
+			lbs, _ := value(o.Provider.LoadBalancers)
+			listeners, _ := value(o.Provider.Listeners)
+			for _, lb := range lbs {
+				var on []string
+				for _, l := range listeners {
+					if l.LoadBalancerARN == lb.ARN {
+						on = append(on, fmt.Sprintf("%d/%s", l.Port, l.Protocol))
+					}
+				}
+				c.Fact(lb.Name, "listens on %s", list(on))
+			}
+			for _, gap := range portsWithoutListener(o, lbs, listeners) {
+				c.Wrong(fmt.Sprintf("port %d", gap.port), "no TCP or TLS listener on %s", gap.lb.Name)
+			}
+		}),
+	)
+}
+
+type portGap struct {
+	lb   probes.LoadBalancer
+	port uint16
+}
+
+func portsWithoutListener(o *probes.Observation, lbs []probes.LoadBalancer, listeners []probes.Listener) []portGap {
+	var gaps []portGap
+	for _, lb := range lbs {
+		for _, p := range o.Link.Ports {
+			if _, ok := listenerOn(listeners, lb.ARN, p.Port); !ok {
+				gaps = append(gaps, portGap{lb, p.Port})
+			}
+		}
+	}
+	return gaps
+}
+
+// listenerOn finds the listener that takes TCP connections on a port. Listeners for other protocols
+// may share the port number.
+func listenerOn(listeners []probes.Listener, lb string, port uint16) (probes.Listener, bool) {
+	for _, l := range listeners {
+		if l.LoadBalancerARN == lb && l.Port == port && (l.Protocol == "TLS" || strings.HasPrefix(l.Protocol, "TCP")) {
+			return l, true
+		}
+	}
+	return probes.Listener{}, false
+}
+
+// targetGroupARNOf suggests a target group for a port: one for that port if there is one.
+func targetGroupARNOf(o *probes.Observation, port uint16) string {
+	for _, g := range maybe(o.Provider.TargetGroups) {
+		if g.Port == port {
+			return g.ARN
+		}
+	}
+	return "TARGET_GROUP_ARN"
+}
+
+func judgeLoadBalancerGroups(c *C, o *probes.Observation) {
+	lbs, _ := value(o.Provider.LoadBalancers)
+	groups, _ := value(o.Provider.SecurityGroups)
+	vpc, _ := value(o.Consumer.VPC)
+	enforced := false
+	for _, lb := range lbs {
+		if len(lb.SecurityGroupIDs) == 0 || same(lb.EnforceInbound, "off") {
+			continue
+		}
+		enforced = true
+		rules := ingressOf(groups, lb.SecurityGroupIDs)
+		for _, p := range o.Link.Ports {
+			how := admits(rules, p.Port, prefixes(vpc.CIDRs))
+			if how.open() || how.level == fromElsewhere && len(vpc.CIDRs) == 0 {
+				c.Fact(fmt.Sprintf("%s port %d", lb.Name, p.Port), "%s", how)
+				continue
+			}
+			c.Wrong(fmt.Sprintf("%s port %d", lb.Name, p.Port), "%s", how)
+		}
+	}
+	if !enforced {
+		c.Skip("no load balancer enforces security groups")
+	}
+}
+
+func fixLoadBalancerGroups(o *probes.Observation) Fix {
+	group := "SECURITY_GROUP_ID"
+	port := o.Link.Ports[0].Port
+	clients := prefixes(maybe(o.Consumer.VPC).CIDRs)
+	for _, lb := range maybe(o.Provider.LoadBalancers) {
+		if len(lb.SecurityGroupIDs) == 0 {
+			continue
+		}
+		group = lb.SecurityGroupIDs[0]
+		rules := ingressOf(maybe(o.Provider.SecurityGroups), lb.SecurityGroupIDs)
+		for _, p := range o.Link.Ports {
+			if !admits(rules, p.Port, clients).open() {
+				port = p.Port
+			}
+		}
+	}
+	return Fix{
+		Text:    "admit the consumer's addresses, or don't enforce the groups on PrivateLink traffic (elbv2 set-security-groups)",
+		Command: authorizeCommand(o, ProviderSide, group, port, clients),
+	}
+}
+
+func authorizeCommand(o *probes.Observation, s Side, group string, port uint16, from []netip.Prefix) string {
+	cidr := "CLIENT_CIDR"
+	if len(from) > 0 {
+		cidr = from[0].String()
+	}
+	return command(o.Link, s, "ec2", "authorize-security-group-ingress", "--group-id", group,
+		"--protocol", "tcp", "--port", fmt.Sprint(port), "--cidr", cidr)
+}

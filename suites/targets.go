@@ -1,0 +1,229 @@
+package suites
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/linkassay/linkassay/probes"
+)
+
+// targetChecks: behind each listener stands something that answers.
+func targetChecks() []Check {
+	return []Check{
+		check("connection.healthy-target", "each port of the link has a healthy target",
+			revision(1), severity(Critical), side(ProviderSide),
+			after("connection.listener-on-each-port"),
+			needs("provider.loadBalancers", "provider.listeners", "provider.targetHealth"), wants("provider.targetGroups"),
+			asserts("behind the listener of each link port at least one registered target is healthy (elbv2:DescribeTargetHealth)"),
+			why("without a healthy target connections are refused or time out, in every zone"),
+			source("ELBv2 API reference, TargetHealth.State and Reason; NLB guide, Troubleshoot"),
+			fix(fixTargets),
+			body(func(c *C, o *probes.Observation) {
+				b := backendsOf(o)
+				for _, p := range o.Link.Ports {
+					for _, lb := range b.lbs {
+						l, ok := listenerOn(b.listeners, lb.ARN, p.Port)
+						if !ok {
+							continue
+						}
+						name := fmt.Sprintf("port %d", p.Port)
+						if len(b.lbs) > 1 {
+							name += " on " + lb.Name
+						}
+						behind := b.behind(l)
+						healthy := b.healthy(l)
+						switch {
+						case len(behind) == 0:
+							c.Wrong(name, "no target is registered")
+						case len(healthy) == 0:
+							c.Wrong(name, "none of %d targets is healthy: %s", len(behind), list(states(behind)))
+						default:
+							c.Fact(name, "%d of %d targets healthy", len(healthy), len(behind))
+						}
+					}
+				}
+			}),
+		),
+		check("connection.healthy-target-in-endpoint-zones", "each zone of the endpoint has a healthy target",
+			revision(1), severity(Critical), side(ProviderSide),
+			after("connection.healthy-target", "connection.endpoint-service"),
+			needs("provider.loadBalancers", "provider.listeners", "provider.targetGroups", "provider.targetHealth", "consumer.subnets"),
+			asserts("where cross-zone load balancing is off, each zone that the endpoint is in has a healthy target behind each link port"),
+			why("an endpoint interface talks to the load balancer's node in its own zone; without cross-zone load balancing that node has its own zone's targets only"),
+			source("NLB guide, target group attributes, load_balancing.cross_zone.enabled; PrivateLink guide, Create a service"),
+			fix(fixZones),
+			body(func(c *C, o *probes.Observation) {
+				subnets, _ := value(o.Consumer.Subnets)
+				var zones []string
+				for _, s := range subnets {
+					zones = append(zones, s.ZoneID)
+				}
+				judgeZones(c, o, sorted(zones), true)
+			}),
+		),
+		check("connection.healthy-target-in-each-zone", "each zone of the service has a healthy target",
+			revision(1), severity(Warning), side(ProviderSide),
+			after("connection.healthy-target"), because("connection.healthy-target-in-endpoint-zones"),
+			needs("provider.loadBalancers", "provider.listeners", "provider.targetGroups", "provider.targetHealth"),
+			asserts("each zone of the load balancers has a healthy target behind each link port, whether or not cross-zone load balancing hides its lack"),
+			why("a zone without targets has no capacity of its own: it fails, or lives from the others"),
+			source("PrivateLink guide, Create a service; ELBv2 API reference, DescribeTargetHealth"),
+			fix(fixZones),
+			body(func(c *C, o *probes.Observation) {
+				lbs, _ := value(o.Provider.LoadBalancers)
+				var zones []string
+				for _, lb := range lbs {
+					for _, z := range lb.Zones {
+						zones = append(zones, z.ZoneID)
+					}
+				}
+				judgeZones(c, o, sorted(zones), false)
+			}),
+		),
+	}
+}
+
+// backends are the provider's load balancers with what stands behind them.
+type backends struct {
+	lbs       []probes.LoadBalancer
+	listeners []probes.Listener
+	health    []probes.TargetHealth
+}
+
+func backendsOf(o *probes.Observation) backends {
+	lbs, _ := value(o.Provider.LoadBalancers)
+	listeners, _ := value(o.Provider.Listeners)
+	health, _ := value(o.Provider.TargetHealth)
+	return backends{lbs, listeners, health}
+}
+
+func (b backends) behind(l probes.Listener) []probes.TargetHealth {
+	var out []probes.TargetHealth
+	for _, h := range b.health {
+		if slices.Contains(l.TargetGroupARNs, h.TargetGroupARN) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+func (b backends) healthy(l probes.Listener) []probes.TargetHealth {
+	return slices.DeleteFunc(b.behind(l), func(h probes.TargetHealth) bool { return h.State != "healthy" })
+}
+
+// states says what state each target is in and why, with alike ones counted.
+func states(targets []probes.TargetHealth) []string {
+	count := map[string]int{}
+	var out []string
+	for _, h := range targets {
+		count[stateOf(h)]++
+		out = append(out, stateOf(h))
+	}
+	out = sorted(out)
+	for i, s := range out {
+		if n := count[s]; n > 1 {
+			out[i] = fmt.Sprintf("%d × %s", n, s)
+		}
+	}
+	return out
+}
+
+func stateOf(h probes.TargetHealth) string {
+	return or(h.State, "unknown") + inParentheses(h.Reason)
+}
+
+// judgeZones asks for a healthy target per zone, load balancer and port. With onlyOwn, zones that
+// cross-zone load balancing serves from others are left out.
+func judgeZones(c *C, o *probes.Observation, zones []string, onlyOwn bool) {
+	groups, _ := value(o.Provider.TargetGroups)
+	b := backendsOf(o)
+	judged := false
+	for _, lb := range b.lbs {
+		for _, p := range o.Link.Ports {
+			l, ok := listenerOn(b.listeners, lb.ARN, p.Port)
+			if !ok || onlyOwn && crossZone(lb, groups, l) {
+				continue
+			}
+			behind := b.behind(l)
+			if slices.ContainsFunc(behind, func(h probes.TargetHealth) bool { return h.ZoneID == "" || h.ZoneID == "all" }) {
+				c.Skip("the zones of the targets are not known")
+			}
+			judged = true
+			for _, zone := range zones {
+				if !inZones(lb, zone) {
+					continue // the service's other load balancers serve it
+				}
+				own := slices.DeleteFunc(slices.Clone(behind), func(h probes.TargetHealth) bool { return h.ZoneID != zone })
+				well := slices.DeleteFunc(slices.Clone(own), func(h probes.TargetHealth) bool { return h.State != "healthy" })
+				name := fmt.Sprintf("%s port %d", zone, p.Port)
+				switch {
+				case len(own) == 0:
+					c.Wrong(name, "no target is registered")
+				case len(well) == 0:
+					c.Wrong(name, "none of %d targets is healthy: %s", len(own), list(states(own)))
+				default:
+					c.Fact(name, "%d of %d targets healthy", len(well), len(own))
+				}
+			}
+		}
+	}
+	if !judged {
+		c.Skip("cross-zone load balancing is on")
+	}
+}
+
+func inZones(lb probes.LoadBalancer, zone string) bool {
+	return slices.ContainsFunc(lb.Zones, func(z probes.LoadBalancerZone) bool { return z.ZoneID == zone })
+}
+
+// crossZone says whether the listener's target groups take traffic from other zones: the group's
+// attribute decides unless it leaves it to the load balancer.
+func crossZone(lb probes.LoadBalancer, groups []probes.TargetGroup, l probes.Listener) bool {
+	for _, g := range groups {
+		if !slices.Contains(l.TargetGroupARNs, g.ARN) {
+			continue
+		}
+		switch g.CrossZone {
+		case "true":
+		case "false":
+			return false
+		default:
+			if !lb.CrossZone {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func fixTargets(o *probes.Observation) Fix {
+	b := backendsOf(o)
+	for _, lb := range b.lbs {
+		for _, p := range o.Link.Ports {
+			l, ok := listenerOn(b.listeners, lb.ARN, p.Port)
+			if !ok || len(b.healthy(l)) > 0 || len(l.TargetGroupARNs) == 0 {
+				continue
+			}
+			group := l.TargetGroupARNs[0]
+			if len(b.behind(l)) == 0 {
+				return Fix{
+					Text:    "register targets",
+					Command: command(o.Link, ProviderSide, "elbv2", "register-targets", "--target-group-arn", group, "--targets", "Id=TARGET_ID"),
+				}
+			}
+			return Fix{
+				Text:    "start the targets' servers, or let the load balancer's subnets through their security group on the health check port",
+				Command: command(o.Link, ProviderSide, "elbv2", "describe-target-health", "--target-group-arn", group),
+			}
+		}
+	}
+	return Fix{Text: "register targets and see that they answer health checks"}
+}
+
+func fixZones(o *probes.Observation) Fix {
+	return Fix{
+		Text: "mend or add targets in those zones, or turn cross-zone load balancing on",
+		Command: command(o.Link, ProviderSide, "elbv2", "modify-load-balancer-attributes", "--load-balancer-arn", loadBalancerARNOf(o),
+			"--attributes", "Key=load_balancing.cross_zone.enabled,Value=true"),
+	}
+}
