@@ -1,0 +1,203 @@
+package reports
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/linkassay/linkassay/probes"
+	"github.com/linkassay/linkassay/provision"
+)
+
+// matrix is the link as seen from its vantages: each name and interface, the zone and address that it
+// leads to, and how each port there answered.
+type matrix struct {
+	ports []uint16
+	names []namedKind
+	rows  []matrixRow
+}
+
+// namedKind is a name in full, which would be too long for the rows.
+type namedKind struct{ kind, name string }
+
+type matrixRow struct {
+	from, name, zone, address string
+	cells                     []string // one per port
+}
+
+// matrixOf builds the matrix from what was observed. It is empty for a link without vantages.
+func matrixOf(o *probes.Observation) matrix {
+	var m matrix
+	for _, p := range o.Link.Ports {
+		m.ports = append(m.ports, p.Port)
+	}
+	zones := zoneNames(o)
+	add := func(kind, name string) {
+		if n := (namedKind{kind, clean(name)}); name != "" && !slices.Contains(m.names, n) {
+			m.names = append(m.names, n)
+		}
+	}
+	for _, v := range o.Link.Vantages {
+		for _, kind := range []probes.TargetKind{probes.TargetPrivate, probes.TargetRegional, probes.TargetZonal, probes.TargetInterface} {
+			m.rows = append(m.rows, rowsOf(o, v, kind, zones)...)
+		}
+		if e := itemValue(o.Consumer.Endpoint); len(m.rows) > 0 {
+			add("private name", o.Link.PrivateDNSName)
+			add("regional name", e.RegionalName)
+		}
+	}
+	return m
+}
+
+// itemValue is an item's value, or none where a recording lacks the item.
+func itemValue[T any](it *probes.Item[T]) T {
+	if it == nil {
+		var zero T
+		return zero
+	}
+	return it.Value
+}
+
+// zoneNames maps the addresses of the endpoint's interfaces to their zones.
+func zoneNames(o *probes.Observation) map[netip.Addr]string {
+	zones := map[netip.Addr]string{}
+	for _, n := range itemValue(o.Consumer.Interfaces) {
+		zone := n.ZoneID
+		if zone == "" {
+			zone = n.ZoneName
+		}
+		for _, ip := range n.IPs {
+			zones[ip] = zone
+		}
+	}
+	return zones
+}
+
+// rowsOf are the rows of one kind of target from one vantage: a row per address that was dialled, and
+// one per name that has no address.
+func rowsOf(o *probes.Observation, v provision.Vantage, kind probes.TargetKind, zones map[netip.Addr]string) []matrixRow {
+	label := strings.ReplaceAll(string(kind), "-", " ")
+	var rows []matrixRow
+	for _, l := range lookupsOf(o, kind) {
+		if l.Vantage == v.Name && l.Type == "A" && len(l.Addrs) == 0 {
+			rows = append(rows, matrixRow{clean(v.Name), label, zoneOfName(o, l.Name), clean(string(l.Outcome)), make([]string, len(o.Link.Ports))})
+		}
+	}
+	rows = slices.CompactFunc(rows, func(a, b matrixRow) bool { return a.zone == b.zone && a.address == b.address })
+	type place struct {
+		addr netip.Addr
+		zone string
+	}
+	var places []place
+	for _, a := range itemValue(o.Reach.TCP) {
+		if a.Vantage != v.Name || a.Target.Kind != kind {
+			continue
+		}
+		zone := a.Target.ZoneID
+		if zone == "" {
+			zone = zones[a.Addr.Addr()]
+		}
+		if p := (place{a.Addr.Addr(), zone}); !slices.Contains(places, p) {
+			places = append(places, p)
+		}
+	}
+	for _, p := range places {
+		row := matrixRow{from: clean(v.Name), name: label, zone: clean(p.zone), address: p.addr.String()}
+		if row.zone == "" {
+			row.zone = "not ours"
+		}
+		for _, port := range o.Link.Ports {
+			row.cells = append(row.cells, cell(o, v, kind, netip.AddrPortFrom(p.addr, port.Port), port))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func lookupsOf(o *probes.Observation, kind probes.TargetKind) []probes.Lookup {
+	switch kind {
+	case probes.TargetPrivate:
+		return itemValue(o.DNS.Private)
+	case probes.TargetRegional:
+		return itemValue(o.DNS.Regional)
+	case probes.TargetZonal:
+		return itemValue(o.DNS.Zonal)
+	}
+	return nil
+}
+
+// zoneOfName is the zone that a zonal name is for.
+func zoneOfName(o *probes.Observation, name string) string {
+	label, _, _ := strings.Cut(name, ".")
+	for _, n := range itemValue(o.Consumer.Interfaces) {
+		if n.ZoneName != "" && strings.HasSuffix(label, "-"+n.ZoneName) {
+			return clean(n.ZoneID)
+		}
+	}
+	return ""
+}
+
+// cell says how a port answered, layer by layer as far as it got: "tcp ok, tls ok, http 200".
+func cell(o *probes.Observation, v provision.Vantage, kind probes.TargetKind, addr netip.AddrPort, port provision.Port) string {
+	outcome, failed, tries := connects(o, v, kind, addr)
+	if v.Expect == provision.ExpectTimeout || outcome != probes.OK {
+		return clean(string(outcome))
+	}
+	parts := []string{"tcp ok"}
+	if failed > 0 {
+		parts[0] = fmt.Sprintf("tcp %d of %d", tries-failed, tries)
+	}
+	if port.TLS != nil {
+		i := slices.IndexFunc(itemValue(o.Reach.TLS), func(h probes.Handshake) bool {
+			return h.Vantage == v.Name && h.Target.Kind == kind && h.Addr == addr
+		})
+		if i >= 0 {
+			h := o.Reach.TLS.Value[i]
+			switch {
+			case h.VerifyError != "":
+				return strings.Join(append(parts, "not trusted"), ", ")
+			case h.Outcome != probes.OK:
+				return strings.Join(append(parts, clean(string(h.Outcome))), ", ")
+			}
+			parts = append(parts, "tls ok")
+		}
+	}
+	if port.HTTP != nil {
+		i := slices.IndexFunc(itemValue(o.Reach.HTTP), func(x probes.Exchange) bool {
+			return x.Vantage == v.Name && x.Target.Kind == kind && x.Addr == addr
+		})
+		if i >= 0 {
+			x := o.Reach.HTTP.Value[i]
+			switch {
+			case x.Outcome != probes.OK:
+				parts = append(parts, clean(string(x.Outcome)))
+			case x.BodyMatched != nil && !*x.BodyMatched:
+				parts = append(parts, fmt.Sprintf("http %d, wrong body", x.Status))
+			default:
+				parts = append(parts, fmt.Sprintf("http %d", x.Status))
+			}
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// connects sums up the attempts on an address: OK when one try went well, else the last outcome.
+func connects(o *probes.Observation, v provision.Vantage, kind probes.TargetKind, addr netip.AddrPort) (outcome probes.Outcome, failed, tries int) {
+	outcome = probes.NotAsked
+	for _, a := range itemValue(o.Reach.TCP) {
+		if a.Vantage != v.Name || a.Target.Kind != kind || a.Addr != addr {
+			continue
+		}
+		for _, t := range a.Tries {
+			tries++
+			if t.Outcome != probes.OK {
+				failed++
+			}
+			if outcome != probes.OK {
+				outcome = t.Outcome
+			}
+		}
+	}
+	return outcome, failed, tries
+}

@@ -1,0 +1,155 @@
+package reports
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// ErrNotEmpty says that the directory for reports holds something already.
+var ErrNotEmpty = errors.New("the directory is not empty")
+
+// CheckDir says, before a run, whether Write will be able to write there: dir must be absent or
+// empty, because reports of two runs must not be mixed up.
+func CheckDir(dir string) error {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("reports directory %s: %w", dir, err)
+	case len(entries) > 0:
+		return fmt.Errorf("reports directory %s: %w: it holds %s; name one that does not exist yet", dir, ErrNotEmpty, clean(entries[0].Name()))
+	}
+	return nil
+}
+
+// file is one of the files that Write makes.
+type file struct {
+	name  string
+	write func(w io.Writer) error
+}
+
+// Write writes run.json, junit.xml and report.md into dir, which it makes if need be. Each goes to a
+// temporary name, is synced and renamed, all of them only after all were written: a full disk leaves
+// nothing half-written behind. The error names the file.
+func Write(dir string, r *Report) error {
+	return writeFiles(dir, []file{
+		{"run.json", func(w io.Writer) error { return writeJSON(w, r) }},
+		{"junit.xml", func(w io.Writer) error { return writeJUnit(w, r) }},
+		{"report.md", func(w io.Writer) error { return writeMarkdown(w, r) }},
+	})
+}
+
+func writeFiles(dir string, files []file) (err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make the reports directory: %w", err)
+	}
+	temps := make([]string, len(files))
+	defer func() {
+		for _, t := range temps {
+			if t != "" {
+				err = errors.Join(err, os.Remove(t))
+			}
+		}
+	}()
+	for i, f := range files {
+		if temps[i], err = writeTemp(dir, f); err != nil {
+			return fmt.Errorf("write %s: %w", filepath.Join(dir, f.name), err)
+		}
+	}
+	for i, f := range files {
+		if err := os.Rename(temps[i], filepath.Join(dir, f.name)); err != nil {
+			return fmt.Errorf("write %s: %w", filepath.Join(dir, f.name), err)
+		}
+		temps[i] = ""
+	}
+	if err := syncDir(dir); err != nil {
+		return fmt.Errorf("sync the reports directory %s: %w", dir, err)
+	}
+	return nil
+}
+
+// writeTemp writes a file under a temporary name and returns that name, also with an error when there
+// is something to remove.
+func writeTemp(dir string, f file) (string, error) {
+	t, err := os.CreateTemp(dir, "."+f.name+".*")
+	if err != nil {
+		return "", err
+	}
+	err = f.write(t)
+	if err == nil {
+		err = t.Chmod(0o644)
+	}
+	if err == nil {
+		err = t.Sync()
+	}
+	return t.Name(), errors.Join(err, t.Close())
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func writeJSON(w io.Writer, r *Report) error {
+	b, err := encodeJSON(r)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(b)
+	return err
+}
+
+// The formats of Print.
+const (
+	TableFormat    = "table"
+	MarkdownFormat = "markdown"
+	JSONFormat     = "json"
+)
+
+// PrintOptions say how a report is printed as a table.
+type PrintOptions struct {
+	Width int  // columns, such as the terminal's; 0 means 100
+	Color bool // colour the status cells
+}
+
+// Print writes the report to w, such as stdout, in one of the formats table, markdown and json. A
+// closed pipe is an error that is syscall.EPIPE.
+func Print(w io.Writer, r *Report, format string, opts PrintOptions) error {
+	var err error
+	switch format {
+	case TableFormat, "":
+		err = writeTable(w, r, opts)
+	case MarkdownFormat:
+		err = writeMarkdown(w, r)
+	case JSONFormat:
+		err = writeJSON(w, r)
+	default:
+		return fmt.Errorf("unknown format %q: expected table, markdown or json", format)
+	}
+	if err != nil {
+		return fmt.Errorf("print the report: %w", err)
+	}
+	return nil
+}
+
+// The width of a page where nothing says otherwise, and the bounds of what is readable.
+const (
+	defaultWidth = 100
+	leastWidth   = 60
+	mostWidth    = 160
+)
+
+func (o PrintOptions) width() int {
+	if o.Width == 0 {
+		return defaultWidth
+	}
+	return min(max(o.Width, leastWidth), mostWidth)
+}

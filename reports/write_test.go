@@ -1,0 +1,104 @@
+package reports
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, e := range entries {
+		out = append(out, e.Name())
+	}
+	return out
+}
+
+func TestWrite(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "new", "dir")
+	if err := CheckDir(dir); err != nil {
+		t.Fatal(err)
+	}
+	r := report(t, "healthy")
+	if err := Write(dir, r); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, dir); !slices.Equal(got, []string{"junit.xml", "report.md", "run.json"}) {
+		t.Errorf("%v", got)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "run.json"))
+	if err != nil || string(b) != printed(t, r, JSONFormat, PrintOptions{}) {
+		t.Errorf("run.json differs from what is printed: %v", err)
+	}
+	info, err := os.Stat(filepath.Join(dir, "junit.xml"))
+	if err != nil || info.Mode().Perm() != 0o644 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if err := CheckDir(dir); !errors.Is(err, ErrNotEmpty) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("a second run into the same directory: %v", err)
+	}
+}
+
+func TestCheckDirRefusesAFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckDir(path); err == nil {
+		t.Error("a file is no directory")
+	}
+	if err := CheckDir(t.TempDir()); err != nil {
+		t.Errorf("an empty directory: %v", err)
+	}
+	if err := Write(path, report(t)); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("write into a file: %v", err)
+	}
+}
+
+// A write that fails leaves no file behind, whole or half, and its error says which it was.
+func TestFailedWriteLeavesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	err := writeFiles(dir, []file{
+		{"run.json", func(w io.Writer) error { _, err := io.WriteString(w, "{}"); return err }},
+		{"junit.xml", func(w io.Writer) error {
+			if _, err := io.WriteString(w, "<half"); err != nil {
+				return err
+			}
+			return syscall.ENOSPC
+		}},
+		{"report.md", func(io.Writer) error { t.Error("went on after a failure"); return nil }},
+	})
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), filepath.Join(dir, "junit.xml")) {
+		t.Error(err)
+	}
+	if got := names(t, dir); len(got) > 0 {
+		t.Errorf("left behind: %v", got)
+	}
+}
+
+func TestWriteIntoAReadOnlyDirectory(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() == 0 {
+		t.Skip("root writes everywhere")
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(dir, report(t)); !errors.Is(err, syscall.EACCES) {
+		t.Error(err)
+	}
+}
