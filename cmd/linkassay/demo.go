@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/linkassay/linkassay/probes"
+	"github.com/linkassay/linkassay/provision"
+	"github.com/linkassay/linkassay/provision/lab"
+)
+
+func newDemo(a *app) *cobra.Command {
+	var (
+		fault string
+		seed  uint64
+		flags judgeFlags
+	)
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "The whole walk-through in an embedded AWS: build a link, verify it, remove it",
+		Long: `demo starts the lab, builds both sides of a link through the AWS SDK, verifies the link from every
+consumer subnet, prints the report, removes everything and stops the lab. It needs no AWS account
+and no network.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := flags.check(); err != nil {
+				return err
+			}
+			if err := knownFault(fault); err != nil {
+				return err
+			}
+			d := demo{app: a, fault: fault, p: a.newProgress()}
+			if err := d.build(cmd.Context(), lab.Options{Seed: seed, Log: a.log()}); err != nil {
+				return errors.Join(buildError(cmd.Context(), err), d.close(cmd.Context()))
+			}
+			err := a.judgeAndReport(cmd.Context(), func(ctx context.Context, p *progress) []*probes.Observation {
+				p.line("verifying from %d vantages", len(d.vantages))
+				return []*probes.Observation{d.observe(ctx, flags)}
+			}, flags)
+			return errors.Join(err, d.close(cmd.Context()))
+		},
+	}
+	cmd.Flags().StringVar(&fault, "fault", "", "break the link in this way before verifying (linkassay list faults)")
+	cmd.Flags().Uint64Var(&seed, "seed", 0, "make ids and zone mappings repeatable; 0 takes a random seed")
+	flags.register(cmd)
+	return cmd
+}
+
+// demo is one walk-through.
+type demo struct {
+	*app
+	fault    string
+	p        *progress
+	lab      *lab.Lab
+	link     provision.Link
+	vantages []probes.Placed
+}
+
+// build starts the lab and the link in it.
+func (d *demo) build(ctx context.Context, opts lab.Options) error {
+	var err error
+	if d.lab, err = lab.Start(ctx, opts); err != nil {
+		return fmt.Errorf("start the lab: %w", err)
+	}
+	d.p.line("lab is up at %s: accounts %s (provider) and %s (consumer)", d.lab.URL(), d.lab.Link().Provider.Account, d.lab.Link().Consumer.Account)
+	d.link = d.lab.Link()
+	if d.link, err = d.lab.Provision(ctx, d.p.event); err != nil {
+		return err
+	}
+	if d.fault != "" {
+		d.p.line("fault: %s", d.fault)
+		if err := d.lab.Inject(ctx, d.fault, d.link); err != nil {
+			return fmt.Errorf("inject fault %s: %w", d.fault, err)
+		}
+	}
+	d.vantages, err = labVantages(d.lab, d.link.Consumer.Account)
+	for _, v := range d.vantages {
+		d.link.Vantages = append(d.link.Vantages, v.Spec)
+	}
+	return err
+}
+
+// labVantages places a vantage in each of the account's subnets.
+func labVantages(l *lab.Lab, account string) ([]probes.Placed, error) {
+	var placed []probes.Placed
+	for _, s := range l.Subnets(account) {
+		v, err := l.Vantage(s.ID)
+		if err != nil {
+			return nil, fmt.Errorf("vantage in %s: %w", s.ID, err)
+		}
+		placed = append(placed, probes.Placed{
+			Spec:    provision.Vantage{Name: "consumer-" + s.ZoneID, From: "lab", Zone: s.ZoneID},
+			Vantage: v,
+		})
+	}
+	return placed, nil
+}
+
+// observe looks at the link once, after finding it anew: a fault may have taken things away.
+func (d *demo) observe(ctx context.Context, flags judgeFlags) *probes.Observation {
+	link := d.lab.Link()
+	link.Vantages = d.link.Vantages
+	sides, perr, cerr := openSides(ctx, &link, d.lab.Open)
+	link, perr, cerr = discover(ctx, link, sides, perr, cerr)
+	return probes.Observe(ctx, link, probes.Sources{
+		Provider: sides.Provider, Consumer: sides.Consumer, ProviderErr: perr, ConsumerErr: cerr,
+		Vantages: d.vantages, PublicDNS: d.lab.Internet(),
+	}, probes.Options{
+		Wait: flags.wait, ReadFile: d.lab.ReadFile,
+		Progress: func(s string) { d.p.line("%s", s) },
+	})
+}
+
+// close removes what was built, also after an interrupt, and stops the lab.
+func (d *demo) close(ctx context.Context) error {
+	if d.lab == nil {
+		return nil
+	}
+	var errs []error
+	ctx = context.WithoutCancel(ctx)
+	link := d.lab.Link()
+	sides, err := provision.Open(ctx, &link, d.lab.Open)
+	if err == nil {
+		var left []provision.Leftover
+		left, err = provision.Destroy(ctx, &link, sides, provision.Options{Progress: d.p.event})
+		if len(left) > 0 {
+			errs = append(errs, withCode(exitLeftOver, fmt.Errorf("destroy left %d resources over, the first: %s %s: %s", len(left), left[0].Kind, left[0].ID, left[0].Why)))
+		}
+	}
+	if err != nil {
+		errs = append(errs, withCode(exitLeftOver, fmt.Errorf("destroy: %w", err)))
+	}
+	if err := d.lab.Close(); err != nil {
+		errs = append(errs, withCode(exitUntold, fmt.Errorf("stop the lab: %w", err)))
+	}
+	d.p.line("link destroyed, lab is down")
+	return errors.Join(errs...)
+}

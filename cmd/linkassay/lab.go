@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/linkassay/linkassay/provision/lab"
+)
+
+func newLab(a *app) *cobra.Command {
+	var (
+		dir, listen, fault string
+		provisioned        bool
+		seed               uint64
+	)
+	cmd := &cobra.Command{
+		Use:   "lab --dir DIR",
+		Short: "Run the embedded AWS until interrupted, for the AWS CLI, boto3, curl and linkassay itself",
+		Long: `lab runs several AWS accounts in this process: the APIs on one loopback port, the networks behind
+SOCKS5 listeners. When it is ready it names on stdout what it wrote to DIR:
+
+  aws.config, aws.credentials   profiles provider and consumer; keys that are invalid at AWS
+  env                           to source: points the AWS CLI and SDKs at the lab
+  ca.pem                        the CA of the targets' certificates
+  link.yaml                     the walk-through's link, with SOCKS vantages
+
+It ends on SIGINT or SIGTERM, with exit code 0.`,
+		Example: `  linkassay lab --dir /tmp/lab --provisioned &
+  . /tmp/lab/env && aws --profile consumer ec2 describe-vpc-endpoints
+  linkassay verify -f /tmp/lab/link.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dir == "" {
+				return usageError("no directory: give one with --dir DIR")
+			}
+			if fault != "" && !provisioned {
+				return usageError("--fault needs --provisioned: a fault breaks a link that works")
+			}
+			if err := knownFault(fault); err != nil {
+				return err
+			}
+			return a.runLab(cmd.Context(), dir, lab.Options{Listen: listen, Seed: seed, Log: a.log()}, provisioned, fault)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "directory for the configuration files that clients need")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "loopback address of the AWS API")
+	cmd.Flags().BoolVar(&provisioned, "provisioned", false, "start with the walk-through's link already built")
+	cmd.Flags().StringVar(&fault, "fault", "", "break the link in this way (linkassay list faults)")
+	cmd.Flags().Uint64Var(&seed, "seed", 0, "make ids and zone mappings repeatable; 0 takes a random seed")
+	return cmd
+}
+
+// knownFault refuses a fault that the lab does not have.
+func knownFault(name string) error {
+	if name == "" {
+		return nil
+	}
+	for _, f := range lab.Faults() {
+		if f.Name == name {
+			return nil
+		}
+	}
+	return usageError("no fault %q; linkassay list faults lists them", name)
+}
+
+func (a *app) runLab(ctx context.Context, dir string, opts lab.Options, provisioned bool, fault string) (err error) {
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return usageError("--dir: %v", err)
+	}
+	l, err := lab.Start(ctx, opts)
+	if err != nil {
+		return withCode(exitUsage, fmt.Errorf("start the lab: %w", err))
+	}
+	defer func() {
+		if cerr := l.Close(); cerr != nil && err == nil {
+			err = withCode(exitUntold, fmt.Errorf("stop the lab: %w", cerr))
+		}
+	}()
+	if provisioned {
+		link, err := l.Provision(ctx, a.newProgress().event)
+		if err == nil && fault != "" {
+			err = l.Inject(ctx, fault, link)
+		}
+		if ctx.Err() != nil {
+			return nil // interrupted while it was starting: the normal end of a lab
+		}
+		if err != nil {
+			return withCode(exitUntold, fmt.Errorf("provision the lab: %w", err))
+		}
+	}
+	files, err := l.WriteDir(dir)
+	if err != nil {
+		return withCode(exitUsage, err)
+	}
+	link, err := l.LinkFile(dir)
+	if err != nil {
+		return withCode(exitUntold, err)
+	}
+	linkPath := filepath.Join(dir, "link.yaml")
+	if err := os.WriteFile(linkPath, link, 0o600); err != nil {
+		return withCode(exitUsage, fmt.Errorf("write the link file: %w", err))
+	}
+	for _, f := range append(files, linkPath) {
+		if _, err := fmt.Fprintln(a.out, f); err != nil {
+			return err
+		}
+	}
+	if _, err := fmt.Fprintf(a.out, "ready: AWS API at %s; stop with Ctrl-C\n", l.URL()); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}

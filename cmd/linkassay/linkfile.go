@@ -1,0 +1,103 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/linkassay/linkassay/provision"
+)
+
+// loadLinks reads a link file ("-" is standard input) and keeps the links that were asked for by
+// name, all when none were.
+func (a *app) loadLinks(path string, only []string) ([]provision.Link, error) {
+	if path == "" {
+		return nil, usageError("no link file: give one with -f FILE (linkassay init prints an example)")
+	}
+	var (
+		file *provision.File
+		err  error
+	)
+	if path == "-" {
+		file, err = provision.Load(a.in, "<stdin>")
+	} else {
+		file, err = provision.LoadFile(path)
+	}
+	if err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	if len(only) == 0 {
+		return file.Links, nil
+	}
+	byName := map[string]provision.Link{}
+	var names []string
+	for _, l := range file.Links {
+		byName[l.Name] = l
+		names = append(names, l.Name)
+	}
+	var links []provision.Link
+	for _, name := range only {
+		l, ok := byName[name]
+		if !ok {
+			return nil, usageError("%s has no link %q; it has %s", path, name, abbreviate(names))
+		}
+		links = append(links, l)
+	}
+	return links, nil
+}
+
+func newInit(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "init",
+		Short: "Print a commented example of a link file",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := a.out.Write(provision.Example())
+			return err
+		},
+	}
+}
+
+func newValidate(a *app) *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "validate -f FILE",
+		Short: "Check a link file without touching any network",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			links, err := a.loadLinks(path, nil)
+			if err != nil {
+				return err
+			}
+			for _, l := range links {
+				if _, err := fmt.Fprintf(a.out, "%s: ok (%s, %d ports, %d vantages)\n", l.Name, l.Region, len(l.Ports), len(l.Vantages)); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&path, "file", "f", "", "link file, - for standard input")
+	return cmd
+}
+
+func newSchema(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON schema of link files, for editors and CI",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			schema, err := provision.Schema()
+			if err != nil {
+				return withCode(exitUsage, fmt.Errorf("build the schema: %w", err))
+			}
+			if !json.Valid(schema) {
+				return withCode(exitUsage, errors.New("build the schema: not JSON"))
+			}
+			_, err = a.out.Write(append(schema, '\n'))
+			return err
+		},
+	}
+}

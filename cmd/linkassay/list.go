@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/linkassay/linkassay/provision/lab"
+	"github.com/linkassay/linkassay/suites"
+)
+
+func newList(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:       "list checks|faults",
+		Short:     "List checks or lab faults, one per line",
+		ValidArgs: []string{"checks", "faults"},
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		RunE: func(_ *cobra.Command, args []string) error {
+			var b strings.Builder
+			switch args[0] {
+			case "checks":
+				for _, c := range suites.Catalogue() {
+					fmt.Fprintln(&b, c.ID)
+				}
+			case "faults":
+				for _, f := range lab.Faults() {
+					fmt.Fprintln(&b, f.Name)
+				}
+			}
+			_, err := a.out.Write([]byte(b.String()))
+			return err
+		},
+	}
+}
+
+func newExplain(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain CHECK",
+		Short: "Say what a check asserts, why it matters, and how to fix it",
+		Args:  cobra.ExactArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			var ids []string
+			for _, c := range suites.Catalogue() {
+				ids = append(ids, c.ID)
+			}
+			return ids, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			for _, c := range suites.Catalogue() {
+				if c.ID == args[0] {
+					_, err := a.out.Write([]byte(c.Explain()))
+					return err
+				}
+			}
+			return usageError("no check %q; linkassay list checks lists them", args[0])
+		},
+	}
+}

@@ -1,0 +1,21 @@
+package main
+
+import (
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/linkassay/linkassay/reports"
+)
+
+// print writes the report to standard output: as wide as the terminal, with colour only there.
+func (a *app) print(r *reports.Report, format string) error {
+	o := reports.PrintOptions{}
+	if f, ok := a.out.(*os.File); ok && isTerminal(f) {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			o.Width = width
+		}
+		o.Color = os.Getenv("NO_COLOR") == ""
+	}
+	return reports.Print(a.out, r, format, o)
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+)
+
+// streams are the process's standard streams. Results go to out, progress and logs to err.
+type streams struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+// app is what every command shares: streams and the global flags.
+type app struct {
+	streams
+	verbose bool
+}
+
+func (a *app) log() *slog.Logger {
+	level := slog.LevelWarn
+	if a.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+}
+
+func newRoot(s streams) *cobra.Command {
+	a := &app{streams: s}
+	root := &cobra.Command{
+		Use:   "linkassay",
+		Short: "Verify AWS PrivateLink connections between accounts, and keep the proof",
+		Long: `linkassay verifies AWS PrivateLink connections between accounts: does the link work as both
+owners believe, from every place that uses it, and what is the one thing to fix if it does not?
+
+  linkassay demo                     the whole walk-through in an embedded AWS; needs nothing
+  linkassay init > link.yaml         a commented example of a link file
+  linkassay apply -f link.yaml       build both sides
+  linkassay verify -f link.yaml      observe and judge the link
+
+Exit codes: 0 all required checks passed; 1 a required check failed; 2 wrong usage or link file;
+3 could not tell (credentials, throttling, vantage out of reach); 4 something that linkassay made
+is left over; 130 interrupted.`,
+		Version:       version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log what is being done to stderr")
+	root.AddCommand(
+		newDemo(a), newVerify(a), newApply(a), newDestroy(a), newLab(a),
+		newInit(a), newValidate(a), newSchema(a), newList(a), newExplain(a),
+	)
+	return root
+}
