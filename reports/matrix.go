@@ -47,7 +47,47 @@ func matrixOf(o *probes.Observation) matrix {
 			add("regional name", e.RegionalName)
 		}
 	}
+	m.rows = merge(m.rows, o.Link.Vantages)
 	return m
+}
+
+// merge puts rows into one where all vantages that expect to reach the link saw the same: many
+// vantages on a healthy link are then as short to read as one.
+func merge(rows []matrixRow, all []provision.Vantage) []matrixRow {
+	var closed []string
+	for _, v := range all {
+		if v.Expect == provision.ExpectTimeout {
+			closed = append(closed, clean(v.Name))
+		}
+	}
+	vantages := len(all) - len(closed)
+	if vantages < 2 {
+		return rows
+	}
+	label := fmt.Sprintf("all %d vantages", vantages)
+	if len(closed) > 0 {
+		label = fmt.Sprintf("all %d (expect reach)", vantages)
+	}
+	same := func(a, b matrixRow) bool {
+		return a.name == b.name && a.zone == b.zone && a.address == b.address && slices.Equal(a.cells, b.cells)
+	}
+	var out []matrixRow
+	for _, r := range rows {
+		seen := 0
+		for _, b := range rows {
+			if same(r, b) && !slices.Contains(closed, b.from) {
+				seen++
+			}
+		}
+		if seen == vantages && !slices.Contains(closed, r.from) {
+			r.from = label
+			if slices.ContainsFunc(out, func(b matrixRow) bool { return same(r, b) && b.from == r.from }) {
+				continue
+			}
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 // itemValue is an item's value, or none where a recording lacks the item.
@@ -112,6 +152,7 @@ func rowsOf(o *probes.Observation, v provision.Vantage, kind probes.TargetKind, 
 		}
 		rows = append(rows, row)
 	}
+	slices.SortStableFunc(rows, func(a, b matrixRow) int { return strings.Compare(a.zone, b.zone) })
 	return rows
 }
 

@@ -1,27 +1,33 @@
 package suites_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/onsi/ginkgo/v2"
 
 	"github.com/linkassay/linkassay/probes"
+	"github.com/linkassay/linkassay/provision"
+	"github.com/linkassay/linkassay/provision/lab"
 	"github.com/linkassay/linkassay/suites"
 )
 
-// observe gets the Observations that ginkgo ./suites and go test ./suites judge.
-var observe = recording
-
-// TestSuites runs the checks as a Ginkgo suite:
+// TestSuites runs the checks as a Ginkgo suite, against a link in a lab of its own, or those of the
+// link file that LINKASSAY_LINK names:
 //
-//	go test -count=1 ./suites
-//	ginkgo -p --randomize-all ./suites
+//	go test -count=1 -run TestSuites ./suites
+//	LINKASSAY_LINK=$PWD/link.yaml ginkgo -p --randomize-all ./suites
+//
+// The observation is made before the specs run, once in each of Ginkgo's processes: specs only judge.
 func TestSuites(t *testing.T) {
-	observations, err := observe()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	observations, err := observe(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,12 +37,75 @@ func TestSuites(t *testing.T) {
 	ginkgo.RunSpecs(t, "linkassay")
 }
 
-// recording reads the Observation named by LINKASSAY_OBSERVATION, or the healthy one.
-func recording() ([]*probes.Observation, error) {
-	path := os.Getenv("LINKASSAY_OBSERVATION")
-	if path == "" {
-		path = filepath.Join("testdata", "healthy.json")
+// observe gets the Observations to judge: recorded (LINKASSAY_OBSERVATION), of a link file, or of
+// the lab.
+func observe(ctx context.Context) ([]*probes.Observation, error) {
+	if path := os.Getenv("LINKASSAY_OBSERVATION"); path != "" {
+		return recording(path)
 	}
+	if path := os.Getenv("LINKASSAY_LINK"); path != "" {
+		return linksOf(ctx, path)
+	}
+	l, err := lab.Start(ctx, lab.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if _, err = l.Provision(ctx, nil); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	o, err := observeLab(ctx, l, nil)
+	return []*probes.Observation{o}, errors.Join(err, l.Close())
+}
+
+// linksOf observes each link of a link file.
+func linksOf(ctx context.Context, path string) ([]*probes.Observation, error) {
+	file, err := provision.LoadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var out []*probes.Observation
+	for _, link := range file.Links {
+		src, err := sourcesOf(ctx, &link)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, probes.Observe(ctx, link, src, probes.Options{}))
+		src.Provider.Close()
+		src.Consumer.Close()
+	}
+	return out, nil
+}
+
+// sourcesOf opens what the link is observed through, and fills the link's ids in.
+func sourcesOf(ctx context.Context, link *provision.Link) (probes.Sources, error) {
+	var src probes.Sources
+	for _, spec := range link.Vantages {
+		v, err := probes.ParseVantage(spec.From)
+		if err != nil {
+			return src, fmt.Errorf("link %s: vantage %s: %w", link.Name, spec.Name, err)
+		}
+		src.Vantages = append(src.Vantages, probes.Placed{Spec: spec, Vantage: v})
+	}
+	from := link.PublicDNS.From
+	if from == "" {
+		from = "local"
+	}
+	public, err := probes.ParseVantage(from)
+	if err != nil {
+		return src, fmt.Errorf("link %s: publicDNS: %w", link.Name, err)
+	}
+	src.PublicDNS = public
+	sides, err := provision.Open(ctx, link, nil)
+	if err != nil {
+		return src, err
+	}
+	src.Provider, src.Consumer = sides.Provider, sides.Consumer
+	*link, err = provision.Discover(ctx, link, sides)
+	return src, err
+}
+
+// recording reads a recorded Observation.
+func recording(path string) ([]*probes.Observation, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the recorded observation: %w", err)
