@@ -2,7 +2,11 @@ package suites_test
 
 import (
 	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -199,5 +203,49 @@ func TestOneSidedLinks(t *testing.T) {
 				t.Error("the report would not say what was not verified")
 			}
 		})
+	}
+}
+
+// The suite of TestSuites judges the links of LINKASSAY_LINK: a link file of a lab, through its port
+// and SOCKS listeners, in another process.
+func TestSuiteOnALinkFile(t *testing.T) {
+	t.Parallel()
+	l := startLink(t)
+	dir := t.TempDir()
+	if _, err := l.lab.WriteDir(dir); err != nil {
+		t.Fatal(err)
+	}
+	file, err := l.lab.LinkFile(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "link.yaml")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	suite := func() (string, error) {
+		exe, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), exe, "-test.run=^TestSuites$", "-test.v", "--ginkgo.no-color")
+		cmd.Env = append(
+			os.Environ(), "LINKASSAY_LINK="+path, "AWS_CONFIG_FILE="+filepath.Join(dir, "aws.config"),
+			"AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(dir, "aws.credentials"), "AWS_EC2_METADATA_DISABLED=true",
+		)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := suite(); err != nil || !strings.Contains(out, "SUCCESS!") {
+		t.Fatalf("the suite on a healthy link: %v\n%s", err, out)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := l.lab.Inject(ctx, "listener-missing", l.link); err != nil {
+		t.Fatal(err)
+	}
+	out, err := suite()
+	if err == nil || !strings.Contains(out, "[FAIL]") || !strings.Contains(out, "connection.listener-on-each-port") {
+		t.Errorf("the suite on a broken link: %v\n%s", err, out)
 	}
 }
