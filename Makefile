@@ -19,7 +19,7 @@ build:
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/linkassay
 
 demo: build
-	./$(BIN) demo -v
+	./$(BIN) demo
 
 test:
 	$(GO) test -timeout 8m ./...

@@ -20,6 +20,9 @@ import (
 // for target groups).
 const arnsPerCall = 20
 
+// maxSpareGroups is how many target groups without a listener are kept: one is enough for the fix.
+const maxSpareGroups = 4
+
 func (r *run) loadBalancers(sd side, s *span, arns []string, zones *promise[[]Zone]) ([]LoadBalancer, error) {
 	var raw []elbtypes.LoadBalancer
 	for chunk := range slices.Chunk(arns, arnsPerCall) {
@@ -162,6 +165,38 @@ func (r *run) targetGroups(sd side, s *span, arns []string) ([]TargetGroup, erro
 	}
 	slices.SortFunc(all, func(a, b TargetGroup) int { return cmp.Compare(a.ARN, b.ARN) })
 	return all, nil
+}
+
+// spareGroups lists target groups that no load balancer uses and that would fit a port of the link on
+// which nothing listens: the listener that is missing belongs in front of one of them. It does what it
+// can, and looks at the first page only; their attributes are not asked.
+func (r *run) spareGroups(sd side, s *span, listeners []Listener, balancers *promise[[]LoadBalancer]) []TargetGroup {
+	wanted := map[uint16]bool{}
+	for _, p := range r.link.Ports {
+		if !slices.ContainsFunc(listeners, func(l Listener) bool { return l.Port == p.Port }) {
+			wanted[cmp.Or(p.TargetPort, p.Port)] = true
+		}
+	}
+	lbs, err := balancers.value()
+	if len(wanted) == 0 || len(lbs) == 0 || err != nil {
+		return nil
+	}
+	out, err := call(r, s, "elasticloadbalancing:DescribeTargetGroups", func(ctx context.Context) (*elb.DescribeTargetGroupsOutput, error) {
+		return sd.ELB.DescribeTargetGroups(ctx, &elb.DescribeTargetGroupsInput{PageSize: aws.Int32(400)})
+	})
+	if err != nil {
+		return nil
+	}
+	var spare []TargetGroup
+	for _, tg := range out.TargetGroups {
+		g := targetGroupOf(tg, nil)
+		if len(tg.LoadBalancerArns) == 0 && wanted[g.Port] && strings.HasPrefix(g.Protocol, "TCP") &&
+			slices.ContainsFunc(lbs, func(lb LoadBalancer) bool { return lb.VPCID == g.VPCID }) {
+			spare = append(spare, g)
+		}
+	}
+	slices.SortFunc(spare, func(a, b TargetGroup) int { return cmp.Compare(a.ARN, b.ARN) })
+	return spare[:min(len(spare), maxSpareGroups)]
 }
 
 func targetGroupOf(tg elbtypes.TargetGroup, attributes []elbtypes.TargetGroupAttribute) TargetGroup {

@@ -68,10 +68,10 @@ func (g *gathering[T]) item(why error, noVia func(T) (string, bool), order func(
 			err = absent{NotReached}
 		}
 	}
+	slices.SortStableFunc(g.list, order) // first, so that the same failures give the same error
 	if err == nil {
 		err = g.allNoVia(noVia)
 	}
-	slices.SortStableFunc(g.list, order)
 	item := settle(g.list, err)
 	item.Started, item.Duration = g.span.read()
 	return &item

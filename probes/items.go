@@ -2,6 +2,7 @@ package probes
 
 import (
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -43,8 +44,9 @@ func access[T any](name string, field func(*Observation) **Item[T]) itemAccess {
 	}
 }
 
-// itemTable lists every item in the order of the Observation.
-func itemTable() []itemAccess {
+// itemTable returns every item in the order of the Observation. The table is made once and never
+// changed: Meta and Only are called for each check of each link.
+var itemTable = sync.OnceValue(func() []itemAccess {
 	return []itemAccess{
 		access("provider.identity", func(o *Observation) **Item[Identity] { return &o.Provider.Identity }),
 		access("provider.zones", func(o *Observation) **Item[[]Zone] { return &o.Provider.Zones }),
@@ -73,7 +75,7 @@ func itemTable() []itemAccess {
 		access("reach.tls", func(o *Observation) **Item[[]Handshake] { return &o.Reach.TLS }),
 		access("reach.http", func(o *Observation) **Item[[]Exchange] { return &o.Reach.HTTP }),
 	}
-}
+})
 
 // ItemNames lists the names of all items in the order of the Observation.
 func ItemNames() []string {

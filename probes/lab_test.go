@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+
 	"github.com/linkassay/linkassay/probes"
 	"github.com/linkassay/linkassay/provision"
 	"github.com/linkassay/linkassay/provision/lab"
@@ -67,6 +69,18 @@ func TestObserveTheLab(t *testing.T) {
 			}
 		}
 		healthy(t, probes.Observe(t.Context(), link, src, probes.Options{ReadFile: l.ReadFile, Wait: 20 * time.Second}), "tcp")
+	})
+	t.Run("without a listener", func(t *testing.T) {
+		o := probes.Observe(t.Context(), link, src, probes.Options{})
+		listener := o.Provider.Listeners.Value[0]
+		if _, err := sides.Provider.ELB.DeleteListener(t.Context(), &elb.DeleteListenerInput{ListenerArn: &listener.ARN}); err != nil {
+			t.Fatal(err)
+		}
+		o = probes.Observe(t.Context(), link, src, probes.Options{})
+		groups := o.Provider.TargetGroups.Value
+		if !slices.ContainsFunc(groups, func(g probes.TargetGroup) bool { return g.ARN == listener.TargetGroupARNs[0] }) || len(groups) != 2 {
+			t.Errorf("the target group that lost its listener is not among %+v", groups)
+		}
 	})
 }
 

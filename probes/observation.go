@@ -91,7 +91,7 @@ type Provider struct {
 	Connections    *Item[[]Connection]    `json:"connections"`    // provider.connections: all of this service
 	LoadBalancers  *Item[[]LoadBalancer]  `json:"loadBalancers"`  // provider.loadBalancers: those of the service
 	Listeners      *Item[[]Listener]      `json:"listeners"`      // provider.listeners: of those load balancers
-	TargetGroups   *Item[[]TargetGroup]   `json:"targetGroups"`   // provider.targetGroups: behind those listeners
+	TargetGroups   *Item[[]TargetGroup]   `json:"targetGroups"`   // provider.targetGroups: behind those listeners; where a port has none, spare ones that fit it too
 	TargetHealth   *Item[[]TargetHealth]  `json:"targetHealth"`   // provider.targetHealth: of those target groups
 	SecurityGroups *Item[[]SecurityGroup] `json:"securityGroups"` // provider.securityGroups: of the load balancers
 }

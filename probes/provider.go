@@ -71,7 +71,11 @@ func (r *run) askProvider(sd side) *providerItems {
 		if err != nil {
 			return nil, err
 		}
-		return r.targetGroups(sd, s, groupsBehind(ls))
+		groups, err := r.targetGroups(sd, s, groupsBehind(ls))
+		if err != nil {
+			return nil, err
+		}
+		return append(groups, r.spareGroups(sd, s, ls, p.loadBalancers)...), nil
 	})
 	p.targetHealth = ask(r, "provider.targetHealth", func(s *span) ([]TargetHealth, error) {
 		ls, err := p.listeners.value()

@@ -43,7 +43,8 @@ func (r *run) askTXT(provider side, service *promise[Service]) *promise[TXT] {
 		domain := domainOf(svc.PrivateDNSName)
 		var way walked
 		if early != nil && domain == hinted {
-			way, err = early.value()
+			<-early.done // its error is this item's own, not that of something else
+			way, err = early.item.Value, early.err
 			s.cover(early.item.Started)
 			s.cover(early.item.Started.Add(early.item.Duration))
 		} else {

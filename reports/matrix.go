@@ -144,7 +144,7 @@ func rowsOf(o *probes.Observation, v provision.Vantage, kind probes.TargetKind, 
 	}
 	for _, p := range places {
 		row := matrixRow{from: clean(v.Name), name: label, zone: clean(p.zone), address: p.addr.String()}
-		if row.zone == "" {
+		if row.zone == "" && len(zones) > 0 { // without interfaces nobody can tell whose it is
 			row.zone = "not ours"
 		}
 		for _, port := range o.Link.Ports {

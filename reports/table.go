@@ -64,6 +64,7 @@ func (p *page) link(r *Report, l LinkReport) error {
 	for _, v := range suites.Roots(l.Verdicts) {
 		p.root(v, blockedBy(l.Verdicts, v.Check))
 	}
+	p.untold(l.Verdicts)
 	if err := p.checks(r, l.Verdicts); err != nil {
 		return err
 	}
@@ -271,6 +272,28 @@ func (p *page) matrix(m matrix) error {
 }
 
 // notVerified lists what the link file left no way to verify, by its reason.
+// untold says in full why something could not be told: the table has no room for it.
+func (p *page) untold(verdicts []suites.Verdict) {
+	const shown = 3 // checks named for one reason
+	var all []suites.Verdict
+	for _, v := range verdicts {
+		if v.Status == suites.Untold {
+			all = append(all, v)
+		}
+	}
+	for _, group := range byReason(all) {
+		checks := group.checks
+		more := ""
+		if len(checks) > shown {
+			more = fmt.Sprintf(" and %d more", len(checks)-shown)
+			checks = checks[:shown]
+		}
+		p.text("UNTOLD ", "       ", strings.Join(checks, ", ")+more)
+		p.text("       ", "       ", group.reason)
+		p.line("")
+	}
+}
+
 func (p *page) notVerified(verdicts []suites.Verdict) {
 	for _, group := range byReason(suites.NotVerified(verdicts)) {
 		p.line("")

@@ -46,7 +46,7 @@ func faults() []fault {
 		{
 			"never-accepted", func(o *probes.Observation) { state(o, "pendingAcceptance") },
 			"connection.accepted", ProviderSide,
-			[]string{"connection.sides-agree", "connection.endpoint-security-group", "reachability.closed-vantages"},
+			[]string{"connection.sides-agree", "connection.endpoint-security-group"},
 		},
 		{
 			"rejected", func(o *probes.Observation) { state(o, "rejected") },

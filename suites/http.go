@@ -9,21 +9,22 @@ import (
 
 // httpChecks: the service behind the link gives the expected answer, whichever way it is asked.
 func httpChecks() []Check {
-	expected := "an HTTP request with the private name as Host gets an accepted status (default 200) and, where the link file says so, a body that matches"
+	wanted := "an HTTP request with the private name as Host gets an accepted status (default 200) and, where the link file says so, a body that matches"
 	return []Check{
 		check("reachability.http-interfaces", "HTTP answers as expected on every interface",
-			revision(1), severity(Critical), side(ProviderSide),
-			after("reachability.tcp-interfaces", "reachability.tls-handshake", "reachability.tls-certificate"), needs("reach.http"),
-			asserts("on each port with http, through each interface, "+expected),
+			revision(2), severity(Critical), side(ProviderSide),
+			after("reachability.tcp-interfaces", "reachability.tls-handshake", "reachability.tls-certificate"),
+			needs("reach.http", "consumer.interfaces"),
+			asserts("on each port with http, through each interface, "+wanted),
 			why("a connection that is accepted and never answered, or answered by the wrong service, is no service"),
 			source("RFC 9110; the link file's ports[].http"),
 			fix(fixHTTP),
 			body(func(c *C, o *probes.Observation) { judgeExchanges(c, o, probes.TargetInterface) }),
 		),
 		check("reachability.http-aws-names", "HTTP answers by regional and zonal names",
-			revision(1), severity(Critical), side(ProviderSide),
-			after("reachability.http-interfaces", "reachability.tcp-aws-names"), needs("reach.http"),
-			asserts("on each port with http, at each address of the regional and zonal names, "+expected),
+			revision(2), severity(Critical), side(ProviderSide),
+			after("reachability.http-interfaces", "reachability.tcp-aws-names"), needs("reach.http", "consumer.endpoint"),
+			asserts("on each port with http, at each address of the regional and zonal names, "+wanted),
 			why("clients without private DNS use these names"),
 			source("RFC 9110; PrivateLink guide, Share your services, DNS names"),
 			fix(fixHTTP),
@@ -34,7 +35,7 @@ func httpChecks() []Check {
 		check("reachability.http-private-name", "HTTP answers by the private name",
 			revision(1), severity(Critical), side(ProviderSide),
 			after("reachability.http-interfaces", "reachability.tcp-private-name"), needs("reach.http"),
-			asserts("on each port with http, at each address of the private DNS name, "+expected),
+			asserts("on each port with http, at each address of the private DNS name, "+wanted),
 			why("this is what clients do"),
 			source("RFC 9110; PrivateLink guide, Configure an interface endpoint, private DNS"),
 			fix(fixHTTP),
@@ -47,9 +48,17 @@ func httpChecks() []Check {
 }
 
 func fixHTTP(o *probes.Observation) Fix {
+	var port uint16
+	for _, p := range slices.Backward(portsWith(o.Link, func(p provision.Port) bool { return p.HTTP != nil })) {
+		if slices.ContainsFunc(maybe(o.Reach.HTTP), func(x probes.Exchange) bool {
+			return x.Addr.Port() == p.Port && !couldNotAsk(x.Outcome) && !expected(x, p.HTTP)
+		}) {
+			port = p.Port
+		}
+	}
 	return Fix{
 		Text:     "look at the service on the targets: the way to it is open",
-		Command:  command(o.Link, ProviderSide, "elbv2", "describe-target-health", "--target-group-arn", anyTargetGroupOf(o)),
+		Command:  command(o.Link, ProviderSide, "elbv2", "describe-target-health", "--target-group-arn", targetGroupOn(o, port)),
 		LinkFile: "ports[].http: path, status and body that the service really answers with",
 	}
 }
@@ -90,6 +99,12 @@ func judgeExchanges(c *C, o *probes.Observation, kinds ...probes.TargetKind) {
 			}
 		}
 	}
+}
+
+// expected says whether an exchange is as the link file wants it.
+func expected(x probes.Exchange, h *provision.HTTP) bool {
+	return x.Outcome == probes.OK && slices.Contains(accepted(h), x.Status) &&
+		(h.Body == "" || x.BodyMatched != nil && *x.BodyMatched)
 }
 
 func accepted(h *provision.HTTP) []int {

@@ -314,7 +314,8 @@ func TestFixCommandsAreExact(t *testing.T) {
 		"private-zone-shadows":    "aws route53 disassociate-vpc-from-hosted-zone --hosted-zone-id ZSHADOW --vpc VPCRegion=ap-southeast-1,VPCId=vpc-0aa --region ap-southeast-1 --profile consumer",
 		"dns-support-off":         "aws ec2 modify-vpc-attribute --vpc-id vpc-0aa --enable-dns-support Value=true --region ap-southeast-1 --profile consumer",
 		"listener-missing":        "aws elbv2 create-listener --load-balancer-arn " + lbARN + " --protocol TCP --port 443 --default-actions Type=forward,TargetGroupArn=TARGET_GROUP_ARN --region ap-southeast-1 --profile provider",
-		"txt-missing": `aws route53 change-resource-record-sets --hosted-zone-id HOSTED_ZONE_ID --change-batch '{"Changes":[{"Action":"UPSERT","ResourceRecordSet":{"Name":"_6e86v84tqgqubxbwii1m.api-svc.intra.chartsinvestor.com",` +
+		"txt-missing": `aws route53 change-resource-record-sets --hosted-zone-id "$(aws route53 list-hosted-zones-by-name --dns-name chartsinvestor.com --output text ` +
+			"--query 'HostedZones[?Name==`\"chartsinvestor.com.\"` && Config.PrivateZone==`false`].Id' " + `--region ap-southeast-1 --profile provider)" --change-batch '{"Changes":[{"Action":"UPSERT","ResourceRecordSet":{"Name":"_6e86v84tqgqubxbwii1m.api-svc.intra.chartsinvestor.com",` +
 			`"ResourceRecords":[{"Value":"\"vpce:l6p0ERxlTt45jevFwOCp\""}],"TTL":1800,"Type":"TXT"}}]}' --region ap-southeast-1 --profile provider`,
 	} {
 		if commands[name] != want {

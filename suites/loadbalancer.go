@@ -128,10 +128,16 @@ func listenerOn(listeners []probes.Listener, lb string, port uint16) (probes.Lis
 	return probes.Listener{}, false
 }
 
-// targetGroupARNOf suggests a target group for a port: one for that port if there is one.
+// targetGroupARNOf suggests a target group for a port: one whose targets listen there, if there is one.
 func targetGroupARNOf(o *probes.Observation, port uint16) string {
+	target := port
+	for _, p := range o.Link.Ports {
+		if p.Port == port && p.TargetPort != 0 {
+			target = p.TargetPort
+		}
+	}
 	for _, g := range maybe(o.Provider.TargetGroups) {
-		if g.Port == port {
+		if g.Port == target {
 			return g.ARN
 		}
 	}

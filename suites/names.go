@@ -38,7 +38,7 @@ func nameChecks() []Check {
 			fix(func(o *probes.Observation) Fix {
 				return Fix{
 					Text:    "look at the targets in the zones that are left out",
-					Command: command(o.Link, ProviderSide, "elbv2", "describe-target-health", "--target-group-arn", anyTargetGroupOf(o)),
+					Command: command(o.Link, ProviderSide, "elbv2", "describe-target-health", "--target-group-arn", targetGroupOn(o, 0)),
 				}
 			}),
 			body(func(c *C, o *probes.Observation) {
@@ -211,7 +211,14 @@ func fixResolver(o *probes.Observation) Fix {
 	}
 }
 
-func anyTargetGroupOf(o *probes.Observation) string {
+// targetGroupOn is the target group behind the listener on a port, or any of the service's when there
+// is none or the port does not matter (0).
+func targetGroupOn(o *probes.Observation, port uint16) string {
+	for _, l := range maybe(o.Provider.Listeners) {
+		if l.Port == port && len(l.TargetGroupARNs) > 0 {
+			return l.TargetGroupARNs[0]
+		}
+	}
 	for _, g := range maybe(o.Provider.TargetGroups) {
 		return g.ARN
 	}

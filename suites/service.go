@@ -103,8 +103,10 @@ func serviceChecks() []Check {
 
 func permissionCheck() Check {
 	return check("connection.principal-allowed", "the consumer is an allowed principal",
-		revision(1), severity(Critical), side(ProviderSide),
-		after("connection.service-exists"), needs("provider.permissions"), wants("consumer.identity"),
+		revision(2), severity(Critical), side(ProviderSide),
+		// With the wrong account in the link file, the one to allow would be the wrong one too.
+		after("connection.service-exists"), because("connection.consumer-account"),
+		needs("provider.permissions"), wants("consumer.identity"),
 		asserts("ec2:DescribeVpcEndpointServicePermissions holds *, the consumer account's root, or the caller's own role or user; their order and others beside them don't matter"),
 		why("without it the consumer cannot request a connection; one that was accepted before goes on working"),
 		source("PrivateLink guide, Configure an endpoint service, manage permissions; EC2 API reference, DescribeVpcEndpointServicePermissions"),

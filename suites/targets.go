@@ -51,15 +51,8 @@ func targetChecks() []Check {
 			asserts("where cross-zone load balancing is off, each zone that the endpoint is in has a healthy target behind each link port"),
 			why("an endpoint interface talks to the load balancer's node in its own zone; without cross-zone load balancing that node has its own zone's targets only"),
 			source("NLB guide, target group attributes, load_balancing.cross_zone.enabled; PrivateLink guide, Create a service"),
-			fix(fixZones),
-			body(func(c *C, o *probes.Observation) {
-				subnets, _ := value(o.Consumer.Subnets)
-				var zones []string
-				for _, s := range subnets {
-					zones = append(zones, s.ZoneID)
-				}
-				judgeZones(c, o, sorted(zones), true)
-			}),
+			fix(func(o *probes.Observation) Fix { return fixZones(o, endpointZones(o), true) }),
+			body(func(c *C, o *probes.Observation) { judgeZones(c, o, endpointZones(o), true) }),
 		),
 		check("connection.healthy-target-in-each-zone", "each zone of the service has a healthy target",
 			revision(1), severity(Warning), side(ProviderSide),
@@ -68,19 +61,30 @@ func targetChecks() []Check {
 			asserts("each zone of the load balancers has a healthy target behind each link port, whether or not cross-zone load balancing hides its lack"),
 			why("a zone without targets has no capacity of its own: it fails, or lives from the others"),
 			source("PrivateLink guide, Create a service; ELBv2 API reference, DescribeTargetHealth"),
-			fix(fixZones),
-			body(func(c *C, o *probes.Observation) {
-				lbs, _ := value(o.Provider.LoadBalancers)
-				var zones []string
-				for _, lb := range lbs {
-					for _, z := range lb.Zones {
-						zones = append(zones, z.ZoneID)
-					}
-				}
-				judgeZones(c, o, sorted(zones), false)
-			}),
+			fix(func(o *probes.Observation) Fix { return fixZones(o, serviceZones(o), false) }),
+			body(func(c *C, o *probes.Observation) { judgeZones(c, o, serviceZones(o), false) }),
 		),
 	}
+}
+
+// endpointZones are the ids of the zones that the endpoint is in.
+func endpointZones(o *probes.Observation) []string {
+	var zones []string
+	for _, s := range maybe(o.Consumer.Subnets) {
+		zones = append(zones, s.ZoneID)
+	}
+	return sorted(zones)
+}
+
+// serviceZones are the ids of the load balancers' zones.
+func serviceZones(o *probes.Observation) []string {
+	var zones []string
+	for _, lb := range maybe(o.Provider.LoadBalancers) {
+		for _, z := range lb.Zones {
+			zones = append(zones, z.ZoneID)
+		}
+	}
+	return sorted(zones)
 }
 
 // backends are the provider's load balancers with what stands behind them.
@@ -153,8 +157,7 @@ func judgeZones(c *C, o *probes.Observation, zones []string, onlyOwn bool) {
 				if !inZones(lb, zone) {
 					continue // the service's other load balancers serve it
 				}
-				own := slices.DeleteFunc(slices.Clone(behind), func(h probes.TargetHealth) bool { return h.ZoneID != zone })
-				well := slices.DeleteFunc(slices.Clone(own), func(h probes.TargetHealth) bool { return h.State != "healthy" })
+				own, well := within(behind, zone)
 				name := fmt.Sprintf("%s port %d", zone, p.Port)
 				switch {
 				case len(own) == 0:
@@ -170,6 +173,20 @@ func judgeZones(c *C, o *probes.Observation, zones []string, onlyOwn bool) {
 	if !judged {
 		c.Skip("cross-zone load balancing is on")
 	}
+}
+
+// within are the targets in a zone, and those of them that are healthy.
+func within(targets []probes.TargetHealth, zone string) (own, well []probes.TargetHealth) {
+	for _, h := range targets {
+		if h.ZoneID != zone {
+			continue
+		}
+		own = append(own, h)
+		if h.State == "healthy" {
+			well = append(well, h)
+		}
+	}
+	return own, well
 }
 
 func inZones(lb probes.LoadBalancer, zone string) bool {
@@ -211,6 +228,9 @@ func fixTargets(o *probes.Observation) Fix {
 					Command: command(o.Link, ProviderSide, "elbv2", "register-targets", "--target-group-arn", group, "--targets", "Id=TARGET_ID"),
 				}
 			}
+			if f, ok := registerAgain(o, group, b.behind(l)); ok {
+				return f
+			}
 			return Fix{
 				Text:    "start the targets' servers, or let the load balancer's subnets through their security group on the health check port",
 				Command: command(o.Link, ProviderSide, "elbv2", "describe-target-health", "--target-group-arn", group),
@@ -220,10 +240,69 @@ func fixTargets(o *probes.Observation) Fix {
 	return Fix{Text: "register targets and see that they answer health checks"}
 }
 
-func fixZones(o *probes.Observation) Fix {
-	return Fix{
-		Text: "mend or add targets in those zones, or turn cross-zone load balancing on",
-		Command: command(o.Link, ProviderSide, "elbv2", "modify-load-balancer-attributes", "--load-balancer-arn", loadBalancerARNOf(o),
-			"--attributes", "Key=load_balancing.cross_zone.enabled,Value=true"),
+// registerAgain is the fix for targets that are all being deregistered: they are still known.
+func registerAgain(o *probes.Observation, group string, targets []probes.TargetHealth) (Fix, bool) {
+	if len(targets) == 0 || slices.ContainsFunc(targets, func(h probes.TargetHealth) bool { return h.State != "draining" }) {
+		return Fix{}, false
 	}
+	args := []string{"elbv2", "register-targets", "--target-group-arn", group, "--targets"}
+	for _, h := range targets {
+		if h.TargetGroupARN == group {
+			args = append(args, fmt.Sprintf("Id=%s,Port=%d", h.TargetID, h.Port))
+		}
+	}
+	return Fix{Text: "the targets were deregistered: register them again", Command: command(o.Link, ProviderSide, args...)}, true
+}
+
+// fixZones mends the first zone that lacks a healthy target. Cross-zone load balancing only helps
+// where the lack is that a zone's own targets are all it has (onlyOwn).
+func fixZones(o *probes.Observation, zones []string, onlyOwn bool) Fix {
+	b, groups := backendsOf(o), maybe(o.Provider.TargetGroups)
+	for _, lb := range b.lbs {
+		for _, p := range o.Link.Ports {
+			l, ok := listenerOn(b.listeners, lb.ARN, p.Port)
+			if !ok || len(l.TargetGroupARNs) == 0 || onlyOwn && crossZone(lb, groups, l) {
+				continue
+			}
+			for _, zone := range zones {
+				own, well := within(b.behind(l), zone)
+				if !inZones(lb, zone) || len(well) > 0 {
+					continue
+				}
+				group := l.TargetGroupARNs[0]
+				if f, ok := registerAgain(o, group, own); ok {
+					return f
+				}
+				if onlyOwn {
+					return fixCrossZone(o, lb, groups, l)
+				}
+				if len(own) == 0 {
+					return Fix{
+						Text:    "register a target in " + zone,
+						Command: command(o.Link, ProviderSide, "elbv2", "register-targets", "--target-group-arn", group, "--targets", "Id=TARGET_ID"),
+					}
+				}
+				return Fix{
+					Text:    "start the servers of the targets in " + zone,
+					Command: command(o.Link, ProviderSide, "elbv2", "describe-target-health", "--target-group-arn", group),
+				}
+			}
+		}
+	}
+	return Fix{Text: "mend or add targets in those zones"}
+}
+
+// fixCrossZone turns cross-zone load balancing on where it is decided: a target group's own setting
+// goes before the load balancer's.
+func fixCrossZone(o *probes.Observation, lb probes.LoadBalancer, groups []probes.TargetGroup, l probes.Listener) Fix {
+	const attribute = "Key=load_balancing.cross_zone.enabled,Value=true"
+	f := Fix{Text: "mend or add targets in those zones, or turn cross-zone load balancing on"}
+	for _, g := range groups {
+		if slices.Contains(l.TargetGroupARNs, g.ARN) && g.CrossZone == "false" {
+			f.Command = command(o.Link, ProviderSide, "elbv2", "modify-target-group-attributes", "--target-group-arn", g.ARN, "--attributes", attribute)
+			return f
+		}
+	}
+	f.Command = command(o.Link, ProviderSide, "elbv2", "modify-load-balancer-attributes", "--load-balancer-arn", lb.ARN, "--attributes", attribute)
+	return f
 }

@@ -12,11 +12,11 @@ import (
 func tcpChecks() []Check {
 	return []Check{
 		check("reachability.tcp-interfaces", "every interface accepts connections",
-			revision(1), severity(Critical), side(Network),
+			revision(2), severity(Critical), side(Network),
 			after("connection.endpoint-available", "connection.interface-in-each-subnet", "connection.endpoint-zones",
 				"connection.endpoint-security-group", "connection.listener-on-each-port", "connection.load-balancer-security-group",
 				"connection.healthy-target", "connection.healthy-target-in-endpoint-zones"),
-			needs("reach.tcp", "consumer.interfaces"),
+			needs("reach.tcp", "consumer.interfaces"), wants("consumer.endpoint", "consumer.securityGroups", "consumer.vpc"),
 			asserts("from each vantage that should reach the link, a TCP handshake with each interface and port of the link completes, through the load balancer to a target"),
 			why("each interface is one zone's way into the service; a name hides one that fails until clients get its address"),
 			source("PrivateLink guide, Share your services; NLB guide, Troubleshoot"),
@@ -42,8 +42,9 @@ func tcpChecks() []Check {
 			}),
 		),
 		check("reachability.tcp-aws-names", "regional and zonal names accept connections",
-			revision(1), severity(Critical), side(Network),
-			after("reachability.tcp-interfaces", "dns.regional-name-resolves", "dns.zonal-names-match"), needs("reach.tcp"),
+			revision(2), severity(Critical), side(Network),
+			after("reachability.tcp-interfaces", "dns.regional-name-resolves", "dns.zonal-names-match"),
+			needs("reach.tcp", "consumer.endpoint"),
 			asserts("from each vantage a TCP handshake with each address of the regional name and the zonal names completes on each port"),
 			why("clients without private DNS use these names"),
 			source("PrivateLink guide, Share your services, DNS names"),
@@ -69,8 +70,9 @@ func tcpChecks() []Check {
 			}),
 		),
 		check("reachability.closed-vantages", "vantages that must not reach it time out",
-			revision(1), severity(Critical), side(ConsumerSide),
-			after("connection.endpoint-exists"), needs("reach.tcp"),
+			revision(2), severity(Critical), side(ConsumerSide),
+			// An endpoint that carries nothing yet times out for everybody, which proves nothing.
+			after("connection.endpoint-available"), needs("reach.tcp"),
 			asserts("from each vantage that says expect: timeout, every connection attempt times out; a refusal, an error or a vantage that is out of reach is not a pass"),
 			why("the link would be open to a network that it must be closed to, or the test would prove nothing"),
 			source("the link file's vantages[].expect"),
@@ -214,6 +216,17 @@ func blamePath(c *C, o *probes.Observation, attempts []probes.Attempt) {
 		})
 		return
 	}
+	if port, how, ok := admittedInPart(o, attempts); ok {
+		c.Fact(fmt.Sprintf("security groups, port %d", port), "%s", how)
+		c.Blame(ConsumerSide, func(o *probes.Observation) Fix {
+			group := or(append(slices.Clone(maybe(o.Consumer.Endpoint).SecurityGroupIDs), "SECURITY_GROUP_ID")...)
+			return Fix{
+				Text:    "the endpoint's security groups seem to leave this vantage out: admit the port from the clients' addresses",
+				Command: authorizeCommand(o, ConsumerSide, group, port, prefixes(maybe(o.Consumer.VPC).CIDRs)),
+			}
+		})
+		return
+	}
 	c.Blame(Network, func(o *probes.Observation) Fix {
 		f := fixPath(o, zones...)
 		if zones := sorted(zones); len(zones) < len(interfaceZones(o)) {
@@ -221,6 +234,37 @@ func blamePath(c *C, o *probes.Observation, attempts []probes.Attempt) {
 		}
 		return f
 	})
+}
+
+// admittedInPart finds a port on which every failed connection timed out, as packets do that a
+// security group drops, and which the endpoint's groups admit from some clients only: from part of
+// the VPC, or from the members of a group, and whether the vantage is one is not known.
+func admittedInPart(o *probes.Observation, attempts []probes.Attempt) (uint16, admission, bool) {
+	e, _ := value(o.Consumer.Endpoint)
+	groups, known := value(o.Consumer.SecurityGroups)
+	vpc, _ := value(o.Consumer.VPC)
+	if !known {
+		return 0, admission{}, false
+	}
+	reach, rules := reachVantages(o.Link), ingressOf(groups, e.SecurityGroupIDs)
+	for _, p := range o.Link.Ports {
+		late, other := 0, 0
+		for _, a := range attempts {
+			if a.Target.Kind != probes.TargetInterface || a.Addr.Port() != p.Port || !slices.Contains(reach, a.Vantage) {
+				continue
+			}
+			switch outcome := outcomeOf(a.Tries); {
+			case outcome == probes.TimedOut:
+				late++
+			case outcome != probes.OK && !couldNotAsk(outcome):
+				other++
+			}
+		}
+		if how := admits(rules, p.Port, prefixes(vpc.CIDRs)); late > 0 && other == 0 && how.level == fromSome {
+			return p.Port, how, true
+		}
+	}
+	return 0, admission{}, false
 }
 
 func interfaceZones(o *probes.Observation) []string {

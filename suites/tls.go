@@ -22,9 +22,16 @@ func tlsChecks() []Check {
 			why("a target that speaks no TLS, or that takes the proxy protocol header for it, is of no use to clients"),
 			source("RFC 8446; NLB guide, target group attributes, proxy protocol"),
 			fix(func(o *probes.Observation) Fix {
+				var port uint16
+				for _, h := range maybe(o.Reach.TLS) {
+					if h.Outcome != probes.OK && !couldNotAsk(h.Outcome) {
+						port = h.Addr.Port()
+						break
+					}
+				}
 				return Fix{
 					Text:     "let the targets speak TLS on the port; if proxy protocol v2 is on, they must expect its header",
-					Command:  command(o.Link, ProviderSide, "elbv2", "describe-target-group-attributes", "--target-group-arn", anyTargetGroupOf(o)),
+					Command:  command(o.Link, ProviderSide, "elbv2", "describe-target-group-attributes", "--target-group-arn", targetGroupOn(o, port)),
 					LinkFile: "ports[].tls: leave it out for a port that speaks no TLS",
 				}
 			}),
@@ -64,7 +71,7 @@ func tlsChecks() []Check {
 					}
 					if leaf := h.Chain[0]; !seen[leaf.SHA256] {
 						seen[leaf.SHA256] = true
-						c.Fact("certificate", "%s for %s, issued by %s, until %s", leaf.Subject, list(leaf.DNSNames), leaf.Issuer, leaf.NotAfter.UTC().Format(time.RFC3339))
+						c.Fact("certificate", "%s for %s, issued by %s, until %s", subjectOf(leaf), list(leaf.DNSNames), leaf.Issuer, leaf.NotAfter.UTC().Format(time.RFC3339))
 					}
 				})
 			}),
@@ -88,9 +95,9 @@ func tlsChecks() []Check {
 						seen[cert.SHA256] = true
 						end := cert.NotAfter.UTC().Format(time.RFC3339)
 						if cert.NotAfter.Sub(o.Started) < expirySoon {
-							c.Wrong(cert.Subject, "expires on %s", end)
+							c.Wrong(subjectOf(cert), "expires on %s", end)
 						} else {
-							c.Fact(cert.Subject, "until %s", end)
+							c.Fact(subjectOf(cert), "until %s", end)
 						}
 					}
 				})
@@ -98,6 +105,9 @@ func tlsChecks() []Check {
 		),
 	}
 }
+
+// subjectOf names a certificate. Many of today's have no subject, only names.
+func subjectOf(cert probes.Certificate) string { return or(cert.Subject, "no subject") }
 
 // forEachHandshake calls f with each handshake that was answered, from the vantages that should
 // reach the link. Handshakes with interfaces tell all where there are any: names only lead to them.

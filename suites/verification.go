@@ -286,8 +286,27 @@ func fixTXT(o *probes.Observation) Fix {
 		return Fix{Text: fmt.Sprintf("publish the TXT record %s with the value %s, and keep it for ever", owner, t.Want)}
 	}
 	return Fix{
-		Text: fmt.Sprintf("publish TXT %s %q in the domain's public zone, at all its name servers, and keep it for ever", owner, t.Want),
-		Command: command(o.Link, ProviderSide, "route53", "change-resource-record-sets",
-			"--hosted-zone-id", or(strings.TrimPrefix(o.Link.Provider.HostedZone, "/hostedzone/"), "HOSTED_ZONE_ID"), "--change-batch", string(batch)),
+		Text:    fmt.Sprintf("publish TXT %s %q in the domain's public zone, at all its name servers, and keep it for ever", owner, t.Want),
+		Command: inHostedZone(o, t, "route53", "change-resource-record-sets", "--hosted-zone-id", zonePlace, "--change-batch", string(batch)),
 	}
+}
+
+// zonePlace stands for the hosted zone's id where nobody knows it.
+const zonePlace = "HOSTED_ZONE_ID"
+
+// inHostedZone writes a command with the id of the domain's public hosted zone. Where the link file
+// does not give it, the command asks Route 53 for it by the zone that the name servers were found by.
+func inHostedZone(o *probes.Observation, t probes.TXT, args ...string) string {
+	if id := o.Link.Provider.HostedZone; id != "" {
+		args[slices.Index(args, zonePlace)] = strings.TrimPrefix(id, "/hostedzone/")
+		return command(o.Link, ProviderSide, args...)
+	}
+	line := command(o.Link, ProviderSide, args...)
+	if len(t.Zones) == 0 || !strings.Contains(t.Zones[len(t.Zones)-1].Zone, ".") || t.Zones[len(t.Zones)-1].Zone == "." {
+		return line
+	}
+	zone := t.Zones[len(t.Zones)-1].Zone
+	find := command(o.Link, ProviderSide, "route53", "list-hosted-zones-by-name", "--dns-name", zone, "--output", "text",
+		"--query", "HostedZones[?Name==`\""+zone+".\"` && Config.PrivateZone==`false`].Id")
+	return strings.Replace(line, zonePlace, `"$(`+find+`)"`, 1)
 }

@@ -196,7 +196,7 @@ func shadowCheck() Check {
 				id = strings.TrimPrefix(zones[0].ID, "/hostedzone/")
 			}
 			return Fix{
-				Text: "take the zone off the VPC, or remove it",
+				Text: "take the zone off the VPC; if this VPC is its last one (LastVPCAssociation), delete its records and the zone",
 				Command: command(o.Link, ConsumerSide, "route53", "disassociate-vpc-from-hosted-zone", "--hosted-zone-id", id,
 					"--vpc", "VPCRegion="+o.Link.Region+",VPCId="+vpcIDOf(o)),
 			}
