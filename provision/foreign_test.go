@@ -338,3 +338,34 @@ func attribute(t *testing.T, w *world, vpc string) bool {
 	}
 	return aws.ToBool(out.EnableDnsHostnames.Value)
 }
+
+// A security group that somebody else made in the VPC that was built keeps that VPC, and nothing else of the link.
+func TestAForeignSecurityGroupKeepsItsVPC(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick())
+	w.apply(t, w.link)
+	vpcs, err := w.sides.Consumer.EC2.DescribeVpcs(t.Context(), &ec2.DescribeVpcsInput{})
+	if err != nil || len(vpcs.Vpcs) != 1 {
+		t.Fatalf("%+v, %v", vpcs, err)
+	}
+	vpc := *vpcs.Vpcs[0].VpcId
+	group, err := w.sides.Consumer.EC2.CreateSecurityGroup(t.Context(), &ec2.CreateSecurityGroupInput{
+		GroupName: aws.String("theirs"), Description: aws.String("theirs"), VpcId: aws.String(vpc),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := w.destroy(t, w.link)
+	if len(left) != 1 || left[0].Kind != "VPC" || left[0].ID != vpc || !strings.Contains(left[0].Why, *group.GroupId) {
+		t.Errorf("left over:\n%s", left)
+	}
+	if _, err := w.sides.Consumer.EC2.DescribeSecurityGroups(t.Context(), &ec2.DescribeSecurityGroupsInput{GroupIds: []string{*group.GroupId}}); err != nil {
+		t.Errorf("the foreign group: %v", err)
+	}
+	if _, err := w.sides.Consumer.EC2.DeleteSecurityGroup(t.Context(), &ec2.DeleteSecurityGroupInput{GroupId: group.GroupId}); err != nil {
+		t.Fatal(err)
+	}
+	if left := w.destroy(t, w.link); len(left) > 0 {
+		t.Errorf("left over:\n%s", left)
+	}
+}

@@ -38,7 +38,7 @@ func (d *document) addDeviations(schema *linkSchema, e *validator.ValidationErro
 		d.addDeviations(schema, c)
 	}
 	place := placeOf(e.InstanceLocation)
-	key := keyOf(place)
+	key := subject(place)
 	switch k := e.ErrorKind.(type) {
 	case *kind.Schema, *kind.Reference, *kind.Group, *kind.AllOf:
 		// What holds other deviations says nothing itself.
@@ -92,7 +92,7 @@ func (d *document) addMissing(place, key, message string) {
 
 // wrongType says that a value has the wrong type. A value that only lacks quotes is the usual case.
 func (d *document) wrongType(place string, k *kind.Type) string {
-	key, n := keyOf(place), d.nodes[place]
+	key, n := subject(place), d.nodes[place]
 	for n != nil && n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
@@ -251,6 +251,14 @@ func keyOf(place string) string {
 		return fmt.Sprintf("%s number %d", singular(list), i+1)
 	}
 	return strings.ReplaceAll(strings.ReplaceAll(last, "~1", "/"), "~0", "~")
+}
+
+// subject is what a message is about: the value's key, or for the document itself, the file.
+func subject(place string) string {
+	if key := keyOf(place); key != "" {
+		return key
+	}
+	return "the file"
 }
 
 func singular(list string) string {

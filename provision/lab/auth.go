@@ -2,6 +2,7 @@ package lab
 
 import (
 	"crypto/subtle"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -9,8 +10,8 @@ import (
 	"github.com/linkassay/linkassay/provision/lab/internal/wire"
 )
 
-// authenticate finds out who signed the request. Errors are a *wire.AuthError. Every key of an
-// account may do everything in the account, and nothing in any other.
+// authenticate finds out who signed the request. Errors are a *wire.AuthError. A key may do nothing
+// in any other account; what it may do in its own, permitted says.
 func (s *server) authenticate(r *http.Request, body []byte, a wire.Authorization, now time.Time) (*accessKey, error) {
 	at, err := wire.SignedAt(r, a, now)
 	if err != nil {
@@ -43,4 +44,19 @@ func scoped(service wire.Service, region string) error {
 		return nil
 	}
 	return &wire.AuthError{Reason: wire.BadSignature, Message: "Credential should be scoped to a valid region."}
+}
+
+// permitted refuses what the caller's role has no permission for, as each service does: before
+// anything about the request is looked at. GetCallerIdentity needs no permission.
+func (c *call) permitted() error {
+	action := c.service + ":" + c.action
+	if !slices.Contains(c.caller.lacks, action) || action == "sts:GetCallerIdentity" {
+		return nil
+	}
+	// The HTTP status is UNSOURCED, the text is shortened: AWS names the resource too.
+	why := fmt.Sprintf("User: %s is not authorized to perform: %s because no identity-based policy allows the %s action", c.caller.arn, action, action)
+	if c.service == "ec2" {
+		return wire.Errorf(http.StatusForbidden, "UnauthorizedOperation", "You are not authorized to perform this operation. %s", why)
+	}
+	return wire.Errorf(http.StatusForbidden, "AccessDenied", "%s", why)
 }

@@ -29,6 +29,7 @@ const (
 // the same zone. Everything that is not there yet, or no longer, is silence; what a load balancer
 // refuses, it resets.
 func (p *plane) throughEndpoint(ctx context.Context, a *attachment, f *network.Flow) {
+	opened := a.opened.Load() // before the route: flows that end between the two must end this one too
 	route := a.route.Load()
 	if route == nil || !route.open || route.service == nil {
 		f.Ignore()
@@ -50,13 +51,13 @@ func (p *plane) throughEndpoint(ctx context.Context, a *attachment, f *network.F
 		f.Ignore()
 		return
 	}
-	p.forward(ctx, a, f, cell, b, a.zoneID, node, route.endpoint)
+	p.forward(ctx, opened, f, cell, b, a.zoneID, node, route.endpoint)
 }
 
 // throughNode takes a connection from inside the provider's VPC to a load balancer's node. The
 // load balancer's security groups have judged it already.
 func (p *plane) throughNode(ctx context.Context, a *attachment, f *network.Flow) {
-	cell := a.node.Load()
+	opened, cell := a.opened.Load(), a.node.Load()
 	if cell == nil {
 		f.Ignore()
 		return
@@ -66,7 +67,7 @@ func (p *plane) throughNode(ctx context.Context, a *attachment, f *network.Flow)
 		f.Ignore()
 		return
 	}
-	p.forward(ctx, a, f, cell, b, a.zoneID, a.addr, "")
+	p.forward(ctx, opened, f, cell, b, a.zoneID, a.addr, "")
 }
 
 // balancer picks the load balancer of the interface: one of those with a node in its zone, at the
@@ -99,7 +100,7 @@ func (a *attachment) balancer(s *serviceRoute) *balancerCell {
 
 // forward opens a connection from the node to a target and joins the two. The client's handshake
 // completes after the target's.
-func (p *plane) forward(ctx context.Context, a *attachment, f *network.Flow, cell *balancerCell, b *balancer, zoneID string, node netip.Addr, endpoint string) {
+func (p *plane) forward(ctx context.Context, opened *flowContext, f *network.Flow, cell *balancerCell, b *balancer, zoneID string, node netip.Addr, endpoint string) {
 	l, ok := b.listeners[f.Dst.Port()]
 	targets := l.byZone[zoneID]
 	if !ok || len(targets) == 0 {
@@ -115,7 +116,6 @@ func (p *plane) forward(ctx context.Context, a *attachment, f *network.Flow, cel
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	opened := a.opened.Load()
 	defer context.AfterFunc(opened.ctx, cancel)()
 
 	target := targets[int(cell.turn.Add(1))%len(targets)]

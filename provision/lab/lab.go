@@ -55,6 +55,9 @@ type Role struct {
 	Path       string   // default "/"
 	ExternalID string   // asked for when not empty
 	Trusts     []string // account ids or ARNs that may assume it; empty: any account of the lab
+	// Lacks are actions that the role has no permission for, such as "ec2:CreateVpcEndpoint"; it may do
+	// everything else in its account.
+	Lacks []string
 }
 
 // Timing sets how long the lab's AWS takes. Real AWS takes minutes; tests want milliseconds.
@@ -251,7 +254,7 @@ func (l *Lab) addAccounts() error {
 	for _, a := range l.opts.Accounts {
 		to := &account{id: a.ID, name: a.Profile, zones: map[string][]zone{}, roles: map[string]*role{}, domain: a.Domain}
 		for _, r := range a.Roles {
-			to.roles[r.Name] = &role{name: r.Name, path: rolePath(r.Path), externalID: r.ExternalID, trusts: slices.Clone(r.Trusts)}
+			to.roles[r.Name] = &role{name: r.Name, path: rolePath(r.Path), externalID: r.ExternalID, trusts: slices.Clone(r.Trusts), lacks: slices.Clone(r.Lacks)}
 		}
 		w.accounts[a.ID] = to
 		key := &accessKey{

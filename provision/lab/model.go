@@ -57,6 +57,7 @@ type role struct {
 	path       string // "/" or "/team/"
 	externalID string // required when not empty
 	trusts     []string
+	lacks      []string // actions without permission
 }
 
 // accessKey is a credential: a user's own key or a session's.
@@ -66,6 +67,7 @@ type accessKey struct {
 	arn               string // arn:aws:iam::…:user/lab or arn:aws:sts::…:assumed-role/Role/session
 	userID            string
 	expires           time.Time // zero: never
+	lacks             []string  // actions that it has no permission for: Role.Lacks
 }
 
 // tags keeps a resource's tags; order is by key when written.

@@ -274,6 +274,9 @@ func (s *server) form(c *call, record *Request, out reply) (reply, error) {
 // run runs an operation, and encodes its result, with the world to itself. A panic costs the
 // request, not the lab.
 func (s *server) run(c *call, mutates bool, operation func() ([]byte, error)) (out []byte, err error) {
+	if err := c.permitted(); err != nil {
+		return nil, err
+	}
 	s.world.mu.Lock()
 	defer s.world.mu.Unlock()
 	defer func() {

@@ -137,3 +137,43 @@ func TestRoleChaining(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A role without a permission is refused by each service in its own way, and may do the rest.
+func TestMissingPermissions(t *testing.T) {
+	t.Parallel()
+	l := start(t, lab.Options{Accounts: []lab.Account{
+		{Profile: "provider", ID: "111111111111"},
+		{Profile: "consumer", ID: "222222222222", Roles: []lab.Role{{Name: "Reader", Lacks: []string{
+			"ec2:CreateVpc", "ec2:DescribeVpcEndpoints", "elasticloadbalancing:DescribeLoadBalancers", "route53:ListHostedZones", "sts:GetCallerIdentity",
+		}}}},
+	}})
+	out, err := of(t, l, "consumer").sts.AssumeRole(t.Context(), &sts.AssumeRoleInput{
+		RoleArn: aws.String("arn:aws:iam::222222222222:role/Reader"), RoleSessionName: aws.String("ci"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := out.Credentials
+	session := clients(l.URL(), *k.AccessKeyId, *k.SecretAccessKey, *k.SessionToken)
+	ctx := t.Context()
+	const who = "User: arn:aws:sts::222222222222:assumed-role/Reader/ci is not authorized to perform: "
+
+	_, err = session.ec2.DescribeVpcEndpoints(ctx, nil)
+	wantCode(t, err, "UnauthorizedOperation", who+"ec2:DescribeVpcEndpoints")
+	_, err = session.ec2.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: aws.String("10.0.0.0/16"), DryRun: aws.Bool(true)})
+	wantCode(t, err, "UnauthorizedOperation", who+"ec2:CreateVpc")
+	_, err = session.elb.DescribeLoadBalancers(ctx, nil)
+	wantCode(t, err, "AccessDenied", who+"elasticloadbalancing:DescribeLoadBalancers")
+	_, err = session.r53.ListHostedZones(ctx, nil)
+	wantCode(t, err, "AccessDenied", who+"route53:ListHostedZones")
+	if _, err := session.sts.GetCallerIdentity(ctx, nil); err != nil {
+		t.Errorf("GetCallerIdentity needs no permission: %v", err)
+	}
+	if _, err := session.ec2.DescribeVpcs(ctx, nil); err != nil {
+		t.Errorf("what it may do: %v", err)
+	}
+	last := l.Requests()
+	if r := last[1]; r.Status != 403 || r.Code != "UnauthorizedOperation" || r.Account != "222222222222" {
+		t.Errorf("logged %+v", r)
+	}
+}
