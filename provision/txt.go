@@ -103,12 +103,16 @@ func readTXT(ctx context.Context, c *awsapi.Clients, zone hostedZone, name strin
 
 // add puts a value beside those that are there, and returns the id of the change.
 func (s txtSet) add(ctx context.Context, c *awsapi.Clients, value string) (string, error) {
-	set := r53types.ResourceRecordSet{Name: aws.String(s.name), Type: r53types.RRTypeTxt, TTL: aws.Int64(defaultTXTTTL)}
-	if s.record != nil {
-		set = *s.record
-	}
-	set.ResourceRecords = append(slices.Clone(set.ResourceRecords), r53types.ResourceRecord{Value: aws.String(strconv.Quote(value))})
-	return s.change(ctx, c, r53types.ChangeActionUpsert, set)
+	return s.edit(ctx, c, func(s txtSet) *r53types.ResourceRecordSet {
+		set := r53types.ResourceRecordSet{Name: aws.String(s.name), Type: r53types.RRTypeTxt, TTL: aws.Int64(defaultTXTTTL)}
+		if s.record != nil {
+			set = *s.record
+		}
+		if !slices.Contains(s.values, value) {
+			set.ResourceRecords = append(slices.Clone(set.ResourceRecords), r53types.ResourceRecord{Value: aws.String(strconv.Quote(value))})
+		}
+		return &set
+	})
 }
 
 // remove takes a value away and keeps the others. It returns "" when the value is not there.
@@ -116,28 +120,51 @@ func (s txtSet) remove(ctx context.Context, c *awsapi.Clients, value string) (st
 	if !slices.Contains(s.values, value) {
 		return "", nil
 	}
-	set := *s.record
-	set.ResourceRecords = slices.DeleteFunc(slices.Clone(set.ResourceRecords), func(r r53types.ResourceRecord) bool {
-		return unquoteTXT(aws.ToString(r.Value)) == value
+	return s.edit(ctx, c, func(s txtSet) *r53types.ResourceRecordSet {
+		if s.record == nil {
+			return nil
+		}
+		set := *s.record
+		set.ResourceRecords = slices.DeleteFunc(slices.Clone(set.ResourceRecords), func(r r53types.ResourceRecord) bool {
+			return unquoteTXT(aws.ToString(r.Value)) == value
+		})
+		if len(set.ResourceRecords) == 0 {
+			return nil
+		}
+		return &set
 	})
-	if len(set.ResourceRecords) == 0 {
-		return s.change(ctx, c, r53types.ChangeActionDelete, *s.record)
-	}
-	return s.change(ctx, c, r53types.ChangeActionUpsert, set)
 }
 
-func (s txtSet) change(ctx context.Context, c *awsapi.Clients, action r53types.ChangeAction, set r53types.ResourceRecordSet) (string, error) {
-	out, err := c.Route53.ChangeResourceRecordSets(ctx, &route53.ChangeResourceRecordSetsInput{
-		HostedZoneId: aws.String(s.zone.id),
-		ChangeBatch: &r53types.ChangeBatch{
-			Comment: aws.String("linkassay"),
-			Changes: []r53types.Change{{Action: action, ResourceRecordSet: &set}},
-		},
-	})
-	if err != nil {
-		return "", attempted(err, "%s the TXT record %s in zone %s", strings.ToLower(string(action)), s.name, s.zone.id)
+// edit replaces the record set by what wanted makes of it, nil for none. The old set is deleted as it
+// was read and the new one created in one batch, which Route 53 refuses when somebody else changed the
+// set in between: an UPSERT would lose their value. It is then read again, a few times.
+func (s txtSet) edit(ctx context.Context, c *awsapi.Clients, wanted func(txtSet) *r53types.ResourceRecordSet) (string, error) {
+	const tries = 4
+	for try := 1; ; try++ {
+		var changes []r53types.Change
+		if s.record != nil {
+			changes = append(changes, r53types.Change{Action: r53types.ChangeActionDelete, ResourceRecordSet: s.record})
+		}
+		if set := wanted(s); set != nil {
+			changes = append(changes, r53types.Change{Action: r53types.ChangeActionCreate, ResourceRecordSet: set})
+		}
+		if len(changes) == 0 {
+			return "", nil
+		}
+		out, err := c.Route53.ChangeResourceRecordSets(ctx, &route53.ChangeResourceRecordSetsInput{
+			HostedZoneId: aws.String(s.zone.id),
+			ChangeBatch:  &r53types.ChangeBatch{Comment: aws.String("linkassay"), Changes: changes},
+		})
+		switch {
+		case err == nil:
+			return aws.ToString(out.ChangeInfo.Id), nil
+		case try == tries || !awsapi.IsCode(err, "InvalidChangeBatch"):
+			return "", attempted(err, "change the TXT record %s in zone %s", s.name, s.zone.id)
+		}
+		if s, err = readTXT(ctx, c, s.zone, s.name); err != nil {
+			return "", err
+		}
 	}
-	return aws.ToString(out.ChangeInfo.Id), nil
 }
 
 // waitInSync waits until all name servers of the zone have the change.
