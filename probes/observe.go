@@ -46,14 +46,14 @@ type Options struct {
 	// Now is the clock of every time stamp; default time.Now.
 	Now func() time.Time
 	// Concurrency bounds the connections and, apart from them, the DNS questions in flight;
-	// default 64.
+	// default 192.
 	Concurrency int
 }
 
 // The defaults and bounds of gathering.
 const (
 	defaultTries       = 3
-	defaultConcurrency = 64
+	defaultConcurrency = 192
 	apiConcurrency     = 16 // AWS calls of one kind side by side
 	unknownResolver    = "169.254.169.253:53"
 )

@@ -4,8 +4,10 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/linkassay/linkassay/provision"
 )
@@ -90,22 +92,47 @@ func (x *reach) add(p place, t Target, addr netip.Addr) {
 	}
 }
 
-// connect makes the TCP connects of one attempt, one after the other.
+// connect makes the TCP connects of one attempt, one after the other; but when the first times out,
+// the others go side by side, since waiting in turn would prove no more.
 func (x *reach) connect(p place, key reachKey) {
 	tries := x.run.o.Tries
 	if p.expect == provision.ExpectTimeout {
 		tries = 1
 	}
 	a := Attempt{Vantage: p.name, Target: key.target, Addr: key.addr}
-	for range tries {
+	for len(a.Tries) < tries {
 		t := x.once(p, key.addr)
 		a.Tries = append(a.Tries, t)
 		if t.Outcome == NoVia || t.Outcome == NotAsked {
 			break // more of the same proves nothing
 		}
+		if t.Outcome == TimedOut && len(a.Tries) == 1 {
+			a.Tries = append(a.Tries, x.sideBySide(p, key.addr, tries-1)...)
+		}
 	}
-	first, last := a.Tries[0], a.Tries[len(a.Tries)-1]
-	x.tcp.add(a, first.Started, last.Started.Add(last.Duration).Sub(first.Started))
+	var end time.Time
+	for _, t := range a.Tries {
+		if at := t.Started.Add(t.Duration); at.After(end) {
+			end = at
+		}
+	}
+	x.tcp.add(a, a.Tries[0].Started, end.Sub(a.Tries[0].Started))
+}
+
+// sideBySide makes n connects at once, in the order of their start.
+func (x *reach) sideBySide(p place, addr netip.AddrPort, n int) []Try {
+	tries := make([]Try, n)
+	var done sync.WaitGroup
+	done.Add(n)
+	for i := range tries {
+		x.tcp.start(func() {
+			defer done.Done()
+			tries[i] = x.once(p, addr)
+		})
+	}
+	done.Wait()
+	slices.SortFunc(tries, func(a, b Try) int { return a.Started.Compare(b.Started) })
+	return tries
 }
 
 func (x *reach) once(p place, addr netip.AddrPort) Try {
