@@ -21,9 +21,9 @@ type buildFlags struct {
 
 func (f *buildFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.path, "file", "f", "", "link file, - for standard input")
-	cmd.Flags().StringSliceVar(&f.only, "link", nil, "only these links of the file")
-	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the steps; touches no network")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", 15*time.Minute, "bound of each single wait")
+	cmd.Flags().StringSliceVar(&f.only, "link", nil, "only these links of the file, by name; repeat it or separate with commas")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the steps and end; touches no network")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 15*time.Minute, "how long to wait for any one state, such as an endpoint becoming available")
 }
 
 func newApply(a *app) *cobra.Command {
@@ -32,17 +32,26 @@ func newApply(a *app) *cobra.Command {
 		Use:   "apply -f FILE",
 		Short: "Build both sides of a link",
 		Long: `apply builds what the link file asks for on both sides, in the order in which a link comes to
-life, and tags it. It can be interrupted and run again: what exists is kept. Progress goes to
-stderr; the ids go to stdout.`,
-		Args: cobra.NoArgs,
+life, and tags it. It can be interrupted and run again: what exists is kept. The ids go to
+stdout; progress goes to stderr on a terminal, or with -v. The first link that fails ends it.`,
+		Example: `  linkassay apply -f link.yaml --dry-run
+  linkassay apply -f link.yaml -v`,
+		Args: flagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.build(cmd.Context(), flags, provision.Plan, func(ctx context.Context, l *provision.Link, s provision.Sides, o provision.Options) error {
+			links, err := a.buildLinks(flags, provision.Plan)
+			if err != nil {
+				return err
+			}
+			return a.each(cmd.Context(), links, flags, firstFails, func(ctx context.Context, l *provision.Link, s provision.Sides, o provision.Options) error {
 				built, err := provision.Apply(ctx, l, s, o)
+				if ctx.Err() != nil {
+					return buildError(ctx, fmt.Errorf("interrupted; run apply again to go on, or destroy to remove what was built: %w", err))
+				}
 				if err != nil {
-					return err
+					return buildError(ctx, err)
 				}
 				_, err = fmt.Fprintf(a.out, "%s: service %s, endpoint %s\n", built.Name, orDash(built.Provider.ServiceName), orDash(built.Consumer.EndpointID))
-				return err
+				return printError(err)
 			})
 		},
 	}
@@ -57,12 +66,22 @@ func newDestroy(a *app) *cobra.Command {
 		Short: "Remove what apply built, and nothing else",
 		Long: `destroy removes what carries the link's tags, takes its TXT value back, and restores what apply
 changed on existing resources where it still has the value that was set. What it cannot remove it
-lists, and exits with 4.`,
-		Args: cobra.NoArgs,
+lists on stdout, with the reason, and exits with 4; destroy again when the reason is gone. A link
+that fails does not keep the next ones from being destroyed.`,
+		Example: `  linkassay destroy -f link.yaml --dry-run
+  linkassay destroy -f link.yaml`,
+		Args: flagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.build(cmd.Context(), flags, provision.DestroyPlan, func(ctx context.Context, l *provision.Link, s provision.Sides, o provision.Options) error {
+			links, err := a.buildLinks(flags, provision.DestroyPlan)
+			if err != nil {
+				return err
+			}
+			return a.each(cmd.Context(), links, flags, allAreTried, func(ctx context.Context, l *provision.Link, s provision.Sides, o provision.Options) error {
 				left, err := provision.Destroy(ctx, l, s, o)
-				return errors.Join(err, a.leftOver(l.Name, left))
+				if ctx.Err() != nil {
+					err = fmt.Errorf("interrupted; run destroy again to go on: %w", errors.Join(ctx.Err(), err))
+				}
+				return errors.Join(buildError(ctx, err), a.leftOver(l.Name, left))
 			})
 		},
 	}
@@ -70,48 +89,60 @@ lists, and exits with 4.`,
 	return cmd
 }
 
-// build runs one provisioning action over the links of a file, one after the other: the first that
-// fails ends it, so that the output stays readable.
-func (a *app) build(ctx context.Context, flags buildFlags, plan func(*provision.Link) []provision.Step, act func(context.Context, *provision.Link, provision.Sides, provision.Options) error) error {
+// buildLinks loads the links to build or to remove. With --dry-run it prints their steps, and there
+// is none to act on.
+func (a *app) buildLinks(flags buildFlags, plan func(*provision.Link) []provision.Step) ([]provision.Link, error) {
 	if flags.timeout <= 0 {
-		return usageError("--timeout %s: expected a positive duration", flags.timeout)
+		return nil, usageError("--timeout %s: expected a positive duration, such as 15m", flags.timeout)
 	}
 	links, err := a.loadLinks(flags.path, flags.only)
-	if err != nil {
-		return err
+	if err != nil || !flags.dryRun {
+		return links, err
 	}
-	if flags.dryRun {
-		for _, l := range links {
-			for _, step := range plan(&l) {
-				if _, err := fmt.Fprintf(a.out, "%s: %-8s  %s\n", l.Name, step.Side, step.What); err != nil {
-					return err
-				}
+	for _, l := range links {
+		for _, step := range plan(&l) {
+			if _, err := fmt.Fprintf(a.out, "%s: %-8s  %s\n", l.Name, step.Side, step.What); err != nil {
+				return nil, printError(err)
 			}
 		}
-		return nil
 	}
-	p := a.newProgress()
-	for _, l := range links {
-		sides, err := mustOpenSides(ctx, &l, provision.OpenParty)
-		if err != nil {
-			return err
-		}
-		if err := act(ctx, &l, sides, provision.Options{Progress: p.event, Timeout: flags.timeout}); err != nil {
-			return buildError(ctx, err)
-		}
-	}
-	return nil
+	return nil, nil
 }
 
-// buildError gives an error of provisioning its exit code: interrupted when the context has ended,
-// else could not tell (AWS did not let us), unless it has one.
+// Whether a link that fails keeps the next ones from being worked on.
+const (
+	firstFails  = true
+	allAreTried = false
+)
+
+// each acts on the links one after the other, so that the output stays readable.
+func (a *app) each(ctx context.Context, links []provision.Link, flags buildFlags, stop bool, act func(context.Context, *provision.Link, provision.Sides, provision.Options) error) error {
+	p := a.newProgress()
+	var errs []error
+	for _, l := range links {
+		sides, err := provision.Open(ctx, &l, nil)
+		if err == nil {
+			err = act(ctx, &l, sides, provision.Options{Progress: p.event, Timeout: flags.timeout})
+		} else {
+			err = withCode(exitUntold, err)
+		}
+		errs = append(errs, err)
+		if ctx.Err() != nil || stop && err != nil {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// buildError gives an error of provisioning its exit code, unless it has one: interrupted when the
+// context has ended, else could not tell (AWS did not let us).
 func buildError(ctx context.Context, err error) error {
 	var e *exitError
 	switch {
-	case ctx.Err() != nil:
-		return errors.Join(withCode(exitInterrupted, err))
-	case errors.As(err, &e):
+	case err == nil || errors.As(err, &e):
 		return err
+	case ctx.Err() != nil:
+		return withCode(exitInterrupted, err)
 	default:
 		return withCode(exitUntold, err)
 	}
@@ -124,10 +155,14 @@ func (a *app) leftOver(link string, left []provision.Leftover) error {
 	}
 	for _, l := range left {
 		if _, err := fmt.Fprintf(a.out, "%s: left over: %s %s %s: %s\n", link, l.Side, l.Kind, l.ID, l.Why); err != nil {
-			return err
+			return errors.Join(printError(err), leftOverError(link, len(left)))
 		}
 	}
-	return withCode(exitLeftOver, fmt.Errorf("link %s: %d resources are left over", link, len(left)))
+	return leftOverError(link, len(left))
+}
+
+func leftOverError(link string, n int) error {
+	return withCode(exitLeftOver, fmt.Errorf("link %s: %d things are left over; see stdout for what and why, then destroy again", link, n))
 }
 
 func orDash(s string) string {

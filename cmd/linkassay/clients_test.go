@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 )
 
 // runningLab is a `linkassay lab` in another process.
@@ -209,7 +211,7 @@ func TestCurlThroughSOCKS(t *testing.T) {
 
 func TestRevokedRuleTimesOut(t *testing.T) {
 	t.Parallel()
-	need(t, "/usr/bin/curl", "/usr/bin/aws")
+	need(t, "/usr/bin/curl")
 	lab := startLab(t, "--provisioned")
 	socks := lab.socks(t)
 	curl := func() int {
@@ -219,10 +221,11 @@ func TestRevokedRuleTimesOut(t *testing.T) {
 	if code := curl(); code != 0 {
 		t.Fatalf("curl on a healthy link: exit code %d", code)
 	}
-	lab.aws(t, `
-group=$(aws --profile consumer --output text ec2 describe-vpc-endpoints --query 'VpcEndpoints[0].Groups[0].GroupId')
-rules=$(aws --profile consumer --output json ec2 describe-security-groups --group-ids "$group" --query 'SecurityGroups[0].IpPermissions')
-aws --profile consumer ec2 revoke-security-group-ingress --group-id "$group" --ip-permissions "$rules"`)
+	consumer := lab.clients(t, "consumer")
+	endpoints := must(t, consumer.EC2.DescribeVpcEndpoints, &ec2.DescribeVpcEndpointsInput{}).VpcEndpoints
+	group := endpoints[0].Groups[0].GroupId
+	rules := must(t, consumer.EC2.DescribeSecurityGroups, &ec2.DescribeSecurityGroupsInput{GroupIds: []string{*group}}).SecurityGroups[0].IpPermissions
+	must(t, consumer.EC2.RevokeSecurityGroupIngress, &ec2.RevokeSecurityGroupIngressInput{GroupId: group, IpPermissions: rules})
 	if code := curl(); code != 28 && code != 97 {
 		t.Errorf("curl after the rule was revoked: exit code %d, want a timeout (28, or 97 when the proxy gave up first), not a refusal", code)
 	}
@@ -232,28 +235,21 @@ aws --profile consumer ec2 revoke-security-group-ingress --group-id "$group" --i
 	}
 }
 
-// Changes made by hand, each of which verify must name.
+// A change made by hand, which verify must name.
 func TestVerifyNamesWhatWasBrokenByHand(t *testing.T) {
 	t.Parallel()
-	need(t, "/usr/bin/aws")
-	for _, c := range []struct{ name, script, root string }{
-		{"rejected", `
-svc=$(aws --profile provider --output text ec2 describe-vpc-endpoint-service-configurations --query 'ServiceConfigurations[0].ServiceId')
-ep=$(aws --profile consumer --output text ec2 describe-vpc-endpoints --query 'VpcEndpoints[0].VpcEndpointId')
-aws --profile provider ec2 reject-vpc-endpoint-connections --service-id $svc --vpc-endpoint-ids $ep`, "connection.accepted"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			lab := startLab(t, "--provisioned")
-			if out, code := lab.verify(t); code != 0 {
-				t.Fatalf("verify on a healthy link: exit code %d\n%s", code, out)
-			}
-			lab.aws(t, c.script)
-			out, code := lab.verify(t)
-			if code != 1 || !strings.Contains(out, c.root) {
-				t.Errorf("exit code %d, want 1 and %s\n%s", code, c.root, out)
-			}
-		})
+	lab := startLab(t, "--provisioned")
+	if out, code := lab.verify(t); code != 0 {
+		t.Fatalf("verify on a healthy link: exit code %d\n%s", code, out)
+	}
+	provider := lab.clients(t, "provider")
+	endpoints := must(t, lab.clients(t, "consumer").EC2.DescribeVpcEndpoints, &ec2.DescribeVpcEndpointsInput{}).VpcEndpoints
+	services := must(t, provider.EC2.DescribeVpcEndpointServiceConfigurations, &ec2.DescribeVpcEndpointServiceConfigurationsInput{}).ServiceConfigurations
+	must(t, provider.EC2.RejectVpcEndpointConnections, &ec2.RejectVpcEndpointConnectionsInput{
+		ServiceId: services[0].ServiceId, VpcEndpointIds: []string{*endpoints[0].VpcEndpointId},
+	})
+	if out, code := lab.verify(t); code != 1 || !strings.Contains(out, "connection.accepted") {
+		t.Errorf("exit code %d, want 1 and connection.accepted\n%s", code, out)
 	}
 }
 

@@ -24,7 +24,9 @@ func newDemo(a *app) *cobra.Command {
 		Long: `demo starts the lab, builds both sides of a link through the AWS SDK, verifies the link from every
 consumer subnet, prints the report, removes everything and stops the lab. It needs no AWS account
 and no network.`,
-		Args: cobra.NoArgs,
+		Example: `  linkassay demo -v
+  linkassay demo --fault security-group-closed --out evidence/`,
+		Args: flagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := flags.check(); err != nil {
 				return err
@@ -33,14 +35,7 @@ and no network.`,
 				return err
 			}
 			d := demo{app: a, fault: fault, p: a.newProgress()}
-			if err := d.build(cmd.Context(), lab.Options{Seed: seed, Log: a.log()}); err != nil {
-				return errors.Join(buildError(cmd.Context(), err), d.close(cmd.Context()))
-			}
-			err := a.judgeAndReport(cmd.Context(), func(ctx context.Context, p *progress) []*probes.Observation {
-				p.line("verifying from %d vantages", len(d.vantages))
-				return []*probes.Observation{d.observe(ctx, flags)}
-			}, flags)
-			return errors.Join(err, d.close(cmd.Context()))
+			return d.run(cmd.Context(), lab.Options{Seed: seed, Log: a.log()}, flags)
 		},
 	}
 	cmd.Flags().StringVar(&fault, "fault", "", "break the link in this way before verifying (linkassay list faults)")
@@ -52,18 +47,48 @@ and no network.`,
 // demo is one walk-through.
 type demo struct {
 	*app
-	fault    string
-	p        *progress
-	lab      *lab.Lab
-	link     provision.Link
-	vantages []probes.Placed
+	fault string
+	p     *progress
+	lab   *lab.Lab
+	link  provision.Link
+	way   way
+	// verifying is called when the link is built and about to be observed; nil does nothing.
+	verifying func(context.Context)
+}
+
+// run is the whole walk-through. Reports are written and the link is removed on every way out.
+func (d *demo) run(ctx context.Context, opts lab.Options, flags judgeFlags) error {
+	run := d.newAssay(flags)
+	if err := d.build(ctx, opts, flags); err != nil {
+		err = errors.Join(buildError(ctx, err), d.close(ctx))
+		if code, _ := exitCode(err); code == exitUsage {
+			return err
+		}
+		run.err = err
+		run.write()
+		return run.err
+	}
+	d.p.line("verifying from %d vantages", len(d.way.vantages))
+	if d.verifying != nil {
+		d.verifying(ctx)
+	}
+	run.judge(ctx, []*probes.Observation{d.observe(ctx, flags)})
+	run.finish()
+	if err := d.close(ctx); err != nil {
+		run.err = errors.Join(run.err, err)
+		run.write() // again: what is left over counts for the exit code
+	}
+	return run.err
 }
 
 // build starts the lab and the link in it.
-func (d *demo) build(ctx context.Context, opts lab.Options) error {
+func (d *demo) build(ctx context.Context, opts lab.Options, flags judgeFlags) error {
 	var err error
 	if d.lab, err = lab.Start(ctx, opts); err != nil {
 		return fmt.Errorf("start the lab: %w", err)
+	}
+	if err := flags.selects(d.lab.Link().Name); err != nil {
+		return err
 	}
 	d.p.line("lab is up at %s: accounts %s (provider) and %s (consumer)", d.lab.URL(), d.lab.Link().Provider.Account, d.lab.Link().Consumer.Account)
 	d.link = d.lab.Link()
@@ -76,8 +101,9 @@ func (d *demo) build(ctx context.Context, opts lab.Options) error {
 			return fmt.Errorf("inject fault %s: %w", d.fault, err)
 		}
 	}
-	d.vantages, err = labVantages(d.lab, d.link.Consumer.Account)
-	for _, v := range d.vantages {
+	d.way.public = d.lab.Internet()
+	d.way.vantages, err = labVantages(d.lab, d.link.Consumer.Account)
+	for _, v := range d.way.vantages {
 		d.link.Vantages = append(d.link.Vantages, v.Spec)
 	}
 	return err
@@ -103,12 +129,8 @@ func labVantages(l *lab.Lab, account string) ([]probes.Placed, error) {
 func (d *demo) observe(ctx context.Context, flags judgeFlags) *probes.Observation {
 	link := d.lab.Link()
 	link.Vantages = d.link.Vantages
-	sides, perr, cerr := openSides(ctx, &link, d.lab.Open)
-	link, perr, cerr = discover(ctx, link, sides, perr, cerr)
-	return probes.Observe(ctx, link, probes.Sources{
-		Provider: sides.Provider, Consumer: sides.Consumer, ProviderErr: perr, ConsumerErr: cerr,
-		Vantages: d.vantages, PublicDNS: d.lab.Internet(),
-	}, probes.Options{
+	link, src := sources(ctx, link, d.way, d.lab.Open)
+	return probes.Observe(ctx, link, src, probes.Options{
 		Wait: flags.wait, ReadFile: d.lab.ReadFile,
 		Progress: func(s string) { d.p.line("%s", s) },
 	})

@@ -50,6 +50,20 @@ func withCode(code int, err error) error {
 	return &exitError{code: code, err: err}
 }
 
+// errOutputClosed says that the reader of standard output has seen enough (| head): no failure.
+var errOutputClosed = errors.New("standard output was closed")
+
+// printError is for what could not be printed on standard output.
+func printError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.EPIPE):
+		return errOutputClosed
+	}
+	return withCode(exitUntold, fmt.Errorf("print to standard output: %w", err))
+}
+
 // exitCode finds the exit code of a command's error and the lines to print about it. An error
 // without a code is a wrong command line: cobra's own errors are the only ones that come bare.
 func exitCode(err error) (int, []string) {
@@ -67,8 +81,8 @@ func exitCode(err error) (int, []string) {
 			return
 		}
 		var e *exitError
-		if errors.Is(err, syscall.EPIPE) {
-			return // the reader of our output has seen enough (| head)
+		if errors.Is(err, errOutputClosed) {
+			return
 		}
 		if errors.As(err, &e) {
 			codes[e.code] = true

@@ -33,8 +33,10 @@ func TestExitCode(t *testing.T) {
 		{"failed before left over", errors.Join(left, failed), 1, []string{"left over: c"}},
 		{"usage before failed", errors.Join(failed, usageError("bad")), 2, nil},
 		{"interrupted before all", errors.Join(failed, errors.Join(untold, interrupted), usageError("bad")), 130, []string{"of 1, 2, 3, 130"}},
-		{"a closed pipe is no failure", syscall.EPIPE, 0, nil},
-		{"a closed pipe hides none", errors.Join(fmt.Errorf("print: %w", syscall.EPIPE), failed), 1, []string{"failed: a"}},
+		{"a closed output is no failure", printError(fmt.Errorf("print: %w", syscall.EPIPE)), 0, nil},
+		{"a closed output hides none", errors.Join(printError(syscall.EPIPE), failed), 1, []string{"failed: a"}},
+		{"a full disk behind the output", printError(syscall.ENOSPC), 3, []string{"standard output"}},
+		{"a connection's closed pipe is a failure", withCode(exitUntold, fmt.Errorf("write tcp: %w", syscall.EPIPE)), 3, []string{"write tcp"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

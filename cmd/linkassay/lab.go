@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +35,7 @@ It ends on SIGINT or SIGTERM, with exit code 0.`,
 		Example: `  linkassay lab --dir /tmp/lab --provisioned &
   . /tmp/lab/env && aws --profile consumer ec2 describe-vpc-endpoints
   linkassay verify -f /tmp/lab/link.yaml`,
-		Args: cobra.NoArgs,
+		Args: flagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if dir == "" {
 				return usageError("no directory: give one with --dir DIR")
@@ -47,9 +50,9 @@ It ends on SIGINT or SIGTERM, with exit code 0.`,
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "directory for the configuration files that clients need")
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "loopback address of the AWS API")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "loopback address of the AWS API; port 0 takes a free one")
 	cmd.Flags().BoolVar(&provisioned, "provisioned", false, "start with the walk-through's link already built")
-	cmd.Flags().StringVar(&fault, "fault", "", "break the link in this way (linkassay list faults)")
+	cmd.Flags().StringVar(&fault, "fault", "", "break the provisioned link in this way (linkassay list faults)")
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "make ids and zone mappings repeatable; 0 takes a random seed")
 	return cmd
 }
@@ -105,13 +108,10 @@ func (a *app) runLab(ctx context.Context, dir string, opts lab.Options, provisio
 	if err := os.WriteFile(linkPath, link, 0o600); err != nil {
 		return withCode(exitUsage, fmt.Errorf("write the link file: %w", err))
 	}
-	for _, f := range append(files, linkPath) {
-		if _, err := fmt.Fprintln(a.out, f); err != nil {
-			return err
-		}
-	}
-	if _, err := fmt.Fprintf(a.out, "ready: AWS API at %s; stop with Ctrl-C\n", l.URL()); err != nil {
-		return err
+	ready := fmt.Sprintf("%s\nready: AWS API at %s; stop with Ctrl-C\n", strings.Join(append(files, linkPath), "\n"), l.URL())
+	// One write, and one whose reader may have gone: lab | head must not end the lab.
+	if _, err := io.WriteString(a.out, ready); err != nil && !errors.Is(printError(err), errOutputClosed) {
+		return printError(err)
 	}
 	<-ctx.Done()
 	return nil

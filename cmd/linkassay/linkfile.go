@@ -52,10 +52,12 @@ func newInit(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "init",
 		Short: "Print a commented example of a link file",
-		Args:  cobra.NoArgs,
+		Example: `  linkassay init > link.yaml
+  linkassay validate -f link.yaml`,
+		Args: flagsOnly,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := a.out.Write(provision.Example())
-			return err
+			return printError(err)
 		},
 	}
 }
@@ -65,7 +67,7 @@ func newValidate(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate -f FILE",
 		Short: "Check a link file without touching any network",
-		Args:  cobra.NoArgs,
+		Args:  flagsOnly,
 		RunE: func(*cobra.Command, []string) error {
 			links, err := a.loadLinks(path, nil)
 			if err != nil {
@@ -73,7 +75,7 @@ func newValidate(a *app) *cobra.Command {
 			}
 			for _, l := range links {
 				if _, err := fmt.Fprintf(a.out, "%s: ok (%s, %d ports, %d vantages)\n", l.Name, l.Region, len(l.Ports), len(l.Vantages)); err != nil {
-					return err
+					return printError(err)
 				}
 			}
 			return nil
@@ -87,7 +89,7 @@ func newSchema(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON schema of link files, for editors and CI",
-		Args:  cobra.NoArgs,
+		Args:  flagsOnly,
 		RunE: func(*cobra.Command, []string) error {
 			schema, err := provision.Schema()
 			if err != nil {
@@ -97,7 +99,7 @@ func newSchema(a *app) *cobra.Command {
 				return withCode(exitUsage, errors.New("build the schema: not JSON"))
 			}
 			_, err = a.out.Write(append(schema, '\n'))
-			return err
+			return printError(err)
 		},
 	}
 }

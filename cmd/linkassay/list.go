@@ -15,7 +15,12 @@ func newList(a *app) *cobra.Command {
 		Use:       "list checks|faults",
 		Short:     "List checks or lab faults, one per line",
 		ValidArgs: []string{"checks", "faults"},
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || args[0] != "checks" && args[0] != "faults" {
+				return usageError("say what to list: linkassay list checks, or linkassay list faults")
+			}
+			return nil
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			var b strings.Builder
 			switch args[0] {
@@ -29,7 +34,7 @@ func newList(a *app) *cobra.Command {
 				}
 			}
 			_, err := a.out.Write([]byte(b.String()))
-			return err
+			return printError(err)
 		},
 	}
 }
@@ -38,7 +43,12 @@ func newExplain(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain CHECK",
 		Short: "Say what a check asserts, why it matters, and how to fix it",
-		Args:  cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usageError("name one check, such as linkassay explain dns.private-name-resolves; linkassay list checks lists them")
+			}
+			return nil
+		},
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var ids []string
 			for _, c := range suites.Catalogue() {
@@ -50,7 +60,7 @@ func newExplain(a *app) *cobra.Command {
 			for _, c := range suites.Catalogue() {
 				if c.ID == args[0] {
 					_, err := a.out.Write([]byte(c.Explain()))
-					return err
+					return printError(err)
 				}
 			}
 			return usageError("no check %q; linkassay list checks lists them", args[0])

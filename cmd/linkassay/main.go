@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"syscall"
 )
 
@@ -22,14 +23,24 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	signal.Ignore(syscall.SIGPIPE) // a write to a closed pipe is an error to return, so that clean-up still runs
+	// A write to a closed pipe, or past the file size limit, is an error to return: clean-up still runs.
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ)
 
 	root := newRoot(streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	code, reasons := exitCode(err)
 	for _, r := range reasons {
-		fmt.Fprintln(os.Stderr, "linkassay: "+r)
+		fmt.Fprintln(os.Stderr, signed(r))
 	}
 	return code
+}
+
+// signed puts the program's name before a message, but leaves one that begins with a place in a file
+// as it is: editors and CI jump to FILE:LINE:COL at the start of a line.
+func signed(message string) string {
+	if regexp.MustCompile(`^[^\s:]+:\d+:\d+: `).MatchString(message) {
+		return message
+	}
+	return "linkassay: " + message
 }

@@ -51,10 +51,31 @@ is left over; 130 interrupted.`,
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError("%w; %s --help lists the flags", err, cmd.CommandPath())
+	})
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log what is being done to stderr")
 	root.AddCommand(
 		newDemo(a), newVerify(a), newApply(a), newDestroy(a), newLab(a),
 		newInit(a), newValidate(a), newSchema(a), newList(a), newExplain(a),
 	)
+	root.InitDefaultCompletionCmd("completion")
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		completion.Args = cobra.ArbitraryArgs
+		completion.RunE = func(_ *cobra.Command, args []string) error {
+			return usageError("name one shell: linkassay completion bash, zsh, fish or powershell")
+		}
+	}
 	return root
+}
+
+// flagsOnly refuses arguments: a link file given without -f is the likely one.
+func flagsOnly(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case cmd.Flags().Lookup("file") != nil:
+		return usageError("unexpected argument %q: a link file is given with -f, as in %s -f %s", args[0], cmd.CommandPath(), args[0])
+	}
+	return usageError("unexpected argument %q: %s takes flags alone, and --help lists them", args[0], cmd.CommandPath())
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/linkassay/linkassay/probes"
 	"github.com/linkassay/linkassay/provision"
@@ -15,72 +16,77 @@ import (
 // opener gets into a side's account.
 type opener func(ctx context.Context, p provision.Party, region string) (*awsapi.Clients, error)
 
-// openSides opens both sides of a link. A side that cannot be opened is an error for its own
-// checks only, so both errors are kept apart.
-func openSides(ctx context.Context, l *provision.Link, open opener) (s provision.Sides, provider, consumer error) {
-	if l.Provider.Access != provision.AccessNone {
-		s.Provider, provider = open(ctx, l.Provider.Party, l.Region)
-	}
-	if l.Consumer.Access != provision.AccessNone {
-		s.Consumer, consumer = open(ctx, l.Consumer.Party, l.Region)
-	}
-	return s, provider, consumer
-}
-
-// mustOpenSides opens both sides for a command that cannot do anything with only one.
-func mustOpenSides(ctx context.Context, l *provision.Link, open opener) (provision.Sides, error) {
-	s, p, c := openSides(ctx, l, open)
-	if err := errors.Join(p, c); err != nil {
-		return s, withCode(exitUntold, fmt.Errorf("link %s: %w", l.Name, err))
-	}
-	return s, nil
+// way is where a link is observed from.
+type way struct {
+	vantages []probes.Placed
+	public   probes.Vantage // asks public DNS
 }
 
 // place makes the vantages that the link file names.
-func place(l *provision.Link) ([]probes.Placed, probes.Vantage, error) {
-	var placed []probes.Placed
+func place(l *provision.Link) (way, error) {
+	var w way
 	for _, spec := range l.Vantages {
 		v, err := probes.ParseVantage(spec.From)
 		if err != nil {
-			return nil, nil, withCode(exitUsage, fmt.Errorf("link %s: vantage %s: %w", l.Name, spec.Name, err))
+			return w, withCode(exitUsage, fmt.Errorf("link %s: vantage %s: %w", l.Name, spec.Name, err))
 		}
-		placed = append(placed, probes.Placed{Spec: spec, Vantage: v})
+		w.vantages = append(w.vantages, probes.Placed{Spec: spec, Vantage: v})
 	}
-	from := l.PublicDNS.From
-	if from == "" {
-		from = "local"
+	var err error
+	if w.public, err = probes.ParseVantage(cmp.Or(l.PublicDNS.From, "local")); err != nil {
+		return w, withCode(exitUsage, fmt.Errorf("link %s: publicDNS: %w", l.Name, err))
 	}
-	public, err := probes.ParseVantage(from)
-	if err != nil {
-		return nil, nil, withCode(exitUsage, fmt.Errorf("link %s: publicDNS: %w", l.Name, err))
-	}
-	return placed, public, nil
+	return w, nil
 }
 
-// sources opens everything that observing a link needs. What cannot be opened is recorded in the
-// sources, so that the checks that need it say could not tell.
-func sources(ctx context.Context, l provision.Link, open opener) (provision.Link, probes.Sources, error) {
-	sides, perr, cerr := openSides(ctx, &l, open)
-	placed, public, err := place(&l)
-	if err != nil {
-		return l, probes.Sources{}, err
-	}
-	l, perr, cerr = discover(ctx, l, sides, perr, cerr)
-	return l, probes.Sources{
-		Provider: sides.Provider, Consumer: sides.Consumer, ProviderErr: perr, ConsumerErr: cerr,
-		Vantages: placed, PublicDNS: public,
-	}, nil
+// sources opens both sides of a link, and finds its service and endpoint. A side that cannot be
+// opened or asked is an error of that side alone, kept in the sources: its checks could not be told,
+// rather than fail for want of an id. A nil opener takes the credentials that the link file names.
+func sources(ctx context.Context, l provision.Link, w way, open opener) (provision.Link, probes.Sources) {
+	src := probes.Sources{Vantages: w.vantages, PublicDNS: w.public}
+	var ofProvider, ofConsumer provision.Link
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		alone := l
+		alone.Consumer.Access = provision.AccessNone
+		src.ProviderErr = guard("open the provider side", func() (err error) {
+			var s provision.Sides
+			ofProvider, s, err = find(ctx, alone, open)
+			src.Provider = s.Provider
+			return err
+		})
+	})
+	wg.Go(func() {
+		alone := l
+		alone.Provider.Access = provision.AccessNone
+		src.ConsumerErr = guard("open the consumer side", func() (err error) {
+			var s provision.Sides
+			ofConsumer, s, err = find(ctx, alone, open)
+			src.Consumer = s.Consumer
+			return err
+		})
+	})
+	wg.Wait()
+	l.Provider.ServiceID = cmp.Or(l.Provider.ServiceID, ofProvider.Provider.ServiceID, ofConsumer.Provider.ServiceID)
+	l.Provider.ServiceName = cmp.Or(l.Provider.ServiceName, ofProvider.Provider.ServiceName, ofConsumer.Provider.ServiceName)
+	l.Consumer.EndpointID = cmp.Or(l.Consumer.EndpointID, ofConsumer.Consumer.EndpointID)
+	return l, src
 }
 
-// discover finds the link's service and endpoint. A side that cannot be asked for them is one that
-// could not be opened: its checks could not be told, rather than fail for want of an id.
-func discover(ctx context.Context, l provision.Link, sides provision.Sides, perr, cerr error) (provision.Link, error, error) {
+// find opens the side of the link that may be asked and finds what is there, within the time of one
+// API call.
+func find(ctx context.Context, l provision.Link, open opener) (provision.Link, provision.Sides, error) {
+	sides, err := provision.Open(ctx, &l, open)
+	if err != nil {
+		return l, sides, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.Timeouts.API.Or(provision.DefaultAPITimeout))
+	defer cancel()
 	found, err := provision.Discover(ctx, &l, sides)
-	var failed *provision.DiscoveryError
-	if errors.As(err, &failed) {
-		perr, cerr = cmp.Or(perr, failed.Provider), cmp.Or(cerr, failed.Consumer)
+	if failed, ok := errors.AsType[*provision.DiscoveryError](err); ok {
+		err = cmp.Or(failed.Provider, failed.Consumer) // one side was asked
 	}
-	return found, perr, cerr
+	return found, sides, err
 }
 
 // readFile reads the certificate files that a link file names.

@@ -13,6 +13,15 @@ provider() { aws --profile provider --output text "$@"; }
 consumer() { aws --profile consumer --output text "$@"; }
 equal() { [ "$2" = "$3" ] || die "$1: got '$2', want '$3'"; }
 
+# What needs nothing of each other runs side by side, since a call of the CLI takes half a second and more:
+# ids go to files in $tmp, and joined waits for every job and fails if one did.
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+jobs_=()
+job() { "$@" & jobs_+=($!); }
+into() { local file=$1; shift; "$@" >"$tmp/$file"; }
+joined() { local j; for j in "${jobs_[@]}"; do wait "$j" || die "a step of: $1"; done; jobs_=(); }
+
 # until WHAT WANT COMMAND...: polls (bounded) until the command prints WANT.
 until_is() {
   local what=$1 want=$2 got=; shift 2
@@ -32,22 +41,27 @@ vpc=$(provider ec2 create-vpc --cidr-block 10.0.0.0/16 --query Vpc.VpcId)
 until_is "VPC state" available provider ec2 describe-vpcs --vpc-ids "$vpc" --query 'Vpcs[0].State'
 subnets=()
 for n in 1 2 3; do
-  subnets+=("$(provider ec2 create-subnet --vpc-id "$vpc" --availability-zone-id "apse1-az$n" --cidr-block "10.0.$n.0/24" --query Subnet.SubnetId)")
+  job into "subnet$n" provider ec2 create-subnet --vpc-id "$vpc" --availability-zone-id "apse1-az$n" --cidr-block "10.0.$n.0/24" --query Subnet.SubnetId
 done
-group=$(provider ec2 create-security-group --group-name targets --description targets --vpc-id "$vpc" --query GroupId)
+job into group provider ec2 create-security-group --group-name targets --description targets --vpc-id "$vpc" --query GroupId
+job into image provider ec2 describe-images --owners amazon --query "Images[0].ImageId"
+joined "subnets, security group, image"
+for n in 1 2 3; do subnets+=("$(<"$tmp/subnet$n")"); done
+group=$(<"$tmp/group") image=$(<"$tmp/image")
 provider ec2 authorize-security-group-ingress --group-id "$group" --protocol tcp --port 80 --cidr 10.0.0.0/16 >/dev/null
-image=$(provider ec2 describe-images --owners amazon --query "Images[0].ImageId")
 targets=()
 for s in "${subnets[@]}"; do
-  targets+=("$(provider ec2 run-instances --image-id "$image" --instance-type t4g.nano --subnet-id "$s" --security-group-ids "$group" --query 'Instances[0].InstanceId')")
+  job into "target.$s" provider ec2 run-instances --image-id "$image" --instance-type t4g.nano --subnet-id "$s" --security-group-ids "$group" --query 'Instances[0].InstanceId'
 done
-for t in "${targets[@]}"; do
-  until_is "instance $t" running provider ec2 describe-instances --instance-ids "$t" --query 'Reservations[0].Instances[0].State.Name'
-done
-lb=$(provider elbv2 create-load-balancer --name walkthrough --type network --scheme internal --subnets "${subnets[@]}" --query 'LoadBalancers[0].LoadBalancerArn')
-tg=$(provider elbv2 create-target-group --name walkthrough --protocol TCP --port 80 --vpc-id "$vpc" --target-type instance --query 'TargetGroups[0].TargetGroupArn')
-provider elbv2 register-targets --target-group-arn "$tg" --targets $(printf 'Id=%s ' "${targets[@]}")
-provider elbv2 create-listener --load-balancer-arn "$lb" --protocol TCP --port 80 --default-actions "Type=forward,TargetGroupArn=$tg" >/dev/null
+job into lb provider elbv2 create-load-balancer --name walkthrough --type network --scheme internal --subnets "${subnets[@]}" --query 'LoadBalancers[0].LoadBalancerArn'
+job into tg provider elbv2 create-target-group --name walkthrough --protocol TCP --port 80 --vpc-id "$vpc" --target-type instance --query 'TargetGroups[0].TargetGroupArn'
+joined "instances, load balancer, target group"
+for s in "${subnets[@]}"; do targets+=("$(<"$tmp/target.$s")"); done
+lb=$(<"$tmp/lb") tg=$(<"$tmp/tg")
+until_is "instances" "running	running	running" provider ec2 describe-instances --instance-ids "${targets[@]}" --query 'Reservations[].Instances[].State.Name'
+job provider elbv2 register-targets --target-group-arn "$tg" --targets $(printf 'Id=%s ' "${targets[@]}")
+job into listener provider elbv2 create-listener --load-balancer-arn "$lb" --protocol TCP --port 80 --default-actions "Type=forward,TargetGroupArn=$tg"
+joined "targets and listener"
 until_is "load balancer" active provider elbv2 describe-load-balancers --load-balancer-arns "$lb" --query 'LoadBalancers[0].State.Code'
 until_is "targets" "healthy	healthy	healthy" provider elbv2 describe-target-health --target-group-arn "$tg" --query 'TargetHealthDescriptions[].TargetHealth.State'
 
@@ -64,13 +78,16 @@ until_is "visible service" "$svcname" consumer ec2 describe-vpc-endpoint-service
 
 say "2 consumer: VPC with the same CIDR, endpoint"
 cvpc=$(consumer ec2 create-vpc --cidr-block 10.0.0.0/16 --query Vpc.VpcId)
-consumer ec2 modify-vpc-attribute --vpc-id "$cvpc" --enable-dns-support Value=true
-consumer ec2 modify-vpc-attribute --vpc-id "$cvpc" --enable-dns-hostnames Value=true
+job consumer ec2 modify-vpc-attribute --vpc-id "$cvpc" --enable-dns-support Value=true
+job consumer ec2 modify-vpc-attribute --vpc-id "$cvpc" --enable-dns-hostnames Value=true
 csubnets=()
 for n in 1 2; do
-  csubnets+=("$(consumer ec2 create-subnet --vpc-id "$cvpc" --availability-zone-id "apse1-az$n" --cidr-block "10.0.$n.0/24" --query Subnet.SubnetId)")
+  job into "csubnet$n" consumer ec2 create-subnet --vpc-id "$cvpc" --availability-zone-id "apse1-az$n" --cidr-block "10.0.$n.0/24" --query Subnet.SubnetId
 done
-cgroup=$(consumer ec2 create-security-group --group-name endpoint --description endpoint --vpc-id "$cvpc" --query GroupId)
+job into cgroup consumer ec2 create-security-group --group-name endpoint --description endpoint --vpc-id "$cvpc" --query GroupId
+joined "DNS attributes, subnets, security group"
+for n in 1 2; do csubnets+=("$(<"$tmp/csubnet$n")"); done
+cgroup=$(<"$tmp/cgroup")
 consumer ec2 authorize-security-group-ingress --group-id "$cgroup" --protocol tcp --port 80 --cidr 10.0.0.0/16 >/dev/null
 ep=$(consumer ec2 create-vpc-endpoint --vpc-endpoint-type Interface --vpc-id "$cvpc" --service-name "$svcname" --subnet-ids "${csubnets[@]}" --security-group-ids "$cgroup" --no-private-dns-enabled --query VpcEndpoint.VpcEndpointId)
 state() { consumer ec2 describe-vpc-endpoints --vpc-endpoint-ids "$ep" --query 'VpcEndpoints[0].State'; }
@@ -122,14 +139,15 @@ equal "unsuccessful" "$out" ""
 provider elbv2 delete-load-balancer --load-balancer-arn "$lb"
 provider elbv2 delete-target-group --target-group-arn "$tg"
 provider ec2 terminate-instances --instance-ids "${targets[@]}" >/dev/null
-for t in "${targets[@]}"; do # a terminated instance may still be listed
-  until_is "instance $t" None provider ec2 describe-instances --query 'Reservations[0].Instances[0].State.Name' \
-    --filters "Name=instance-id,Values=$t" Name=instance-state-name,Values=pending,running,shutting-down,stopping,stopped
-done
-provider ec2 delete-security-group --group-id "$group" >/dev/null
-for s in "${subnets[@]}"; do provider ec2 delete-subnet --subnet-id "$s"; done
-provider ec2 delete-vpc --vpc-id "$vpc"
-consumer ec2 delete-security-group --group-id "$cgroup" >/dev/null
-for s in "${csubnets[@]}"; do consumer ec2 delete-subnet --subnet-id "$s"; done
-consumer ec2 delete-vpc --vpc-id "$cvpc"
+# A terminated instance may still be listed.
+until_is "instances" "" provider ec2 describe-instances --query 'Reservations[].Instances[].State.Name' \
+  --filters "Name=instance-id,Values=$(IFS=,; echo "${targets[*]}")" Name=instance-state-name,Values=pending,running,shutting-down,stopping,stopped
+job into gone.group provider ec2 delete-security-group --group-id "$group"
+job into gone.cgroup consumer ec2 delete-security-group --group-id "$cgroup"
+for s in "${subnets[@]}"; do job provider ec2 delete-subnet --subnet-id "$s"; done
+for s in "${csubnets[@]}"; do job consumer ec2 delete-subnet --subnet-id "$s"; done
+joined "security groups and subnets"
+job provider ec2 delete-vpc --vpc-id "$vpc"
+job consumer ec2 delete-vpc --vpc-id "$cvpc"
+joined "VPCs"
 say "walk-through complete"

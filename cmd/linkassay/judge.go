@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/linkassay/linkassay/probes"
+	"github.com/linkassay/linkassay/reports"
+	"github.com/linkassay/linkassay/suites"
+)
+
+// judgeFlags are the flags that say what is judged and where it goes; verify and demo share them.
+type judgeFlags struct {
+	out    string
+	format string
+	labels string
+	failOn string
+	wait   time.Duration
+}
+
+func (f *judgeFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.out, "out", "", "directory for run.json, junit.xml and report.md; must be absent or empty")
+	cmd.Flags().StringVar(&f.format, "format", "table", "what to print: table, markdown or json")
+	cmd.Flags().StringVar(&f.labels, "label-filter", "", "only the checks that match this Ginkgo label filter; labels are check ids, areas, severities and link:NAME, such as 'dns || reachability'")
+	cmd.Flags().StringVar(&f.failOn, "fail-on", "", "what fails the run beside critical checks: warning, or advice (warnings too)")
+	cmd.Flags().DurationVar(&f.wait, "wait", 0, "poll the control plane until its states are final, at most this long, such as 10m; then verify")
+}
+
+// check refuses wrong flags before anything is touched.
+func (f *judgeFlags) check() error {
+	switch f.format {
+	case "table", "markdown", "json":
+	default:
+		return usageError("--format %q: expected table, markdown or json", f.format)
+	}
+	switch suites.Severity(f.failOn) {
+	case "", suites.Warning, suites.Advice:
+	default:
+		return usageError("--fail-on %q: expected warning or advice", f.failOn)
+	}
+	if _, err := suites.Select(f.labels); err != nil {
+		return usageError("--label-filter: %v", err)
+	}
+	if f.wait < 0 {
+		return usageError("--wait %s: expected a positive duration, such as 10m", f.wait)
+	}
+	if f.out != "" {
+		if err := reports.CheckDir(f.out); err != nil {
+			return usageError("--out: %v", err)
+		}
+	}
+	return nil
+}
+
+// selects refuses a label filter that matches no check of the links, before any of them is observed.
+func (f *judgeFlags) selects(links ...string) error {
+	selected, err := suites.Select(f.labels)
+	if err != nil {
+		return usageError("--label-filter: %v", err)
+	}
+	for _, link := range links {
+		for _, c := range suites.Catalogue() {
+			if selected(link, c) {
+				return nil
+			}
+		}
+	}
+	return usageError("--label-filter %q: %w: no check of %s matches; labels are check ids (linkassay list checks), areas such as dns, severities, and link:NAME",
+		f.labels, suites.ErrNothingSelected, abbreviate(links))
+}
+
+// assay is one run of verify or demo: what it came to, and the report of it.
+type assay struct {
+	*app
+	flags  judgeFlags
+	report reports.Report
+	err    error // everything that leads to an exit code
+	// unwritten means that the reports could not be written; trying again would only say it twice.
+	unwritten bool
+}
+
+func (a *app) newAssay(flags judgeFlags) *assay {
+	return &assay{app: a, flags: flags, report: reports.Report{
+		Tool: "linkassay", Version: version, Started: time.Now().UTC(), FailOn: suites.Severity(flags.failOn),
+	}}
+}
+
+// judge judges the observations and adds both to the report.
+func (s *assay) judge(ctx context.Context, observations []*probes.Observation) {
+	verdicts, err := s.verdicts(ctx, observations)
+	var all []suites.Verdict
+	for i, o := range observations {
+		s.report.Links = append(s.report.Links, reports.LinkReport{Observation: o, Verdicts: verdicts[i]})
+		all = append(all, verdicts[i]...)
+	}
+	s.err = errors.Join(s.err, verdictErrors(all, s.report.FailOn), err)
+	if ctx.Err() != nil {
+		s.err = errors.Join(s.err, withCode(exitInterrupted, errors.New("interrupted: the report holds what was observed until then")))
+	}
+}
+
+// verdicts runs the checks as Ginkgo specs. When that goes wrong the observations are judged
+// without Ginkgo: the specs decide nothing, and what was observed must be told all the same.
+func (s *assay) verdicts(ctx context.Context, observations []*probes.Observation) ([][]suites.Verdict, error) {
+	opts := suites.RunOptions{LabelFilter: s.flags.labels}
+	if s.verbose {
+		opts.Output = s.app.err
+	}
+	var result suites.Result
+	err := guard("run the checks", func() (err error) {
+		var runner suites.Runner
+		result, err = runner.Run(ctx, observations, opts)
+		return err
+	})
+	if err == nil {
+		return result.Verdicts, nil
+	}
+	errs := []error{withCode(exitUntold, fmt.Errorf("judged without Ginkgo: %w", err))}
+	verdicts := make([][]suites.Verdict, len(observations))
+	for i, o := range observations {
+		errs = append(errs, withCode(exitUntold, guard("judge "+o.Link.Name, func() error {
+			selected, err := suites.Select(s.flags.labels)
+			if err == nil {
+				verdicts[i] = suites.Judge(o, suites.Catalogue(), selected)
+			}
+			return err
+		})))
+	}
+	return verdicts, errors.Join(errs...)
+}
+
+// write writes the reports to --out, with the exit code as far as it is known.
+func (s *assay) write() {
+	s.report.Finished = time.Now().UTC()
+	s.report.ExitCode, s.report.ExitReasons = exitCode(s.err)
+	if s.flags.out == "" || s.unwritten {
+		return
+	}
+	if err := reports.Write(s.flags.out, &s.report); err != nil {
+		s.unwritten = true
+		s.err = errors.Join(s.err, withCode(exitUntold, fmt.Errorf("--out %s: %w", s.flags.out, err)))
+	}
+}
+
+// finish writes the reports, then prints them.
+func (s *assay) finish() {
+	s.write()
+	if err := s.print(&s.report, s.flags.format); err != nil {
+		s.err = errors.Join(s.err, printError(err))
+	}
+}
+
+// guard makes a panic an error, so that what was observed is still reported.
+func guard(what string, do func() error) (err error) {
+	defer func() {
+		if x := recover(); x != nil {
+			err = fmt.Errorf("%s: panic: %v\n%s", what, x, debug.Stack())
+		}
+	}()
+	return do()
+}
