@@ -105,6 +105,7 @@ func suite(x *xmlWriter, r *Report, l LinkReport, cases []testcase) {
 		{"provider", o.Link.Provider.Account},
 		{"consumer", o.Link.Consumer.Account},
 		{"privateDNSName", o.Link.PrivateDNSName},
+		{"interrupted", map[bool]string{true: "true"}[o.Interrupted]},
 	} {
 		if p[1] != "" {
 			x.empty("property", "name", p[0], "value", p[1])

@@ -217,3 +217,21 @@ func TestJUnitTellsOfABrokenRun(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// A run that was cut short says so, whatever became of its checks.
+func TestJUnitSaysInterrupted(t *testing.T) {
+	t.Parallel()
+	for _, interrupted := range []bool{true, false} {
+		r := report(t, "healthy")
+		o := *r.Links[0].Observation
+		o.Interrupted = interrupted
+		r.Links[0].Observation = &o
+		var b bytes.Buffer
+		if err := writeJUnit(&b, r); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(b.String(), `<property name="interrupted" value="true"`); got != interrupted {
+			t.Errorf("interrupted %t, said %t", interrupted, got)
+		}
+	}
+}
