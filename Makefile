@@ -16,7 +16,7 @@ RACE := ./provision/... ./probes/...
 all: build
 
 build:
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/linkassay
+	$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/linkassay
 
 demo: build
 	./$(BIN) demo

@@ -143,7 +143,7 @@ func (d *document) line(n int) string {
 }
 
 func (d *document) add(line, col int, message string) {
-	d.problems = append(d.problems, Problem{Line: line, Col: col, Message: printable(message), Source: d.line(line)})
+	d.problems = append(d.problems, hideSecrets(Problem{Line: line, Col: col, Message: printable(message), Source: d.line(line)}))
 }
 
 // addAt adds a problem at the value in place, or at the nearest thing around it that exists.

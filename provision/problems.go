@@ -3,6 +3,7 @@ package provision
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -76,6 +77,19 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// hideSecrets takes the external id out of a problem: it is a secret, and errors end up in logs.
+func hideSecrets(p Problem) Problem {
+	value := regexp.MustCompile(`(externalId["']?[ \t]*:[ \t]*)[^ \t#].*`)
+	if strings.Contains(p.Message, "did you mean externalId?") {
+		value = regexp.MustCompile(`(:[ \t]*)[^ \t#].*`)
+	}
+	p.Source = value.ReplaceAllString(p.Source, "$1…")
+	if strings.HasPrefix(p.Message, "externalId is ") {
+		p.Message = "externalId is not what it should be, expected text in quotes"
+	}
+	return p
 }
 
 // sortProblems puts problems in the order of the file and drops repetitions.

@@ -23,8 +23,9 @@ func writeJUnit(w io.Writer, r *Report) error {
 		cases[i] = casesOf(r, l)
 		all.add(count(cases[i]))
 	}
-	// A run that ended badly before any verdict could say so must not look green.
-	broken := r.ExitCode != 0 && all.failures+all.errors == 0
+	// A run that ended badly before any verdict could say so must not look green, and one that was
+	// interrupted says so beside its failures.
+	broken := r.ExitCode == 130 || r.ExitCode != 0 && all.failures+all.errors == 0
 	if broken {
 		all.tests, all.errors = all.tests+1, all.errors+1
 	}

@@ -140,13 +140,18 @@ func need(t *testing.T, tools ...string) {
 }
 
 func TestWalkThroughTypedWithTheAWSCLI(t *testing.T) {
-	t.Parallel()
 	need(t, "/usr/bin/aws", "/usr/bin/curl")
 	lab := startLab(t)
-	out, code := lab.run(t, "bash", "testdata/walkthrough.sh", lab.dir)
-	if code != 0 || !strings.Contains(out, "walk-through complete") {
-		t.Fatalf("exit code %d\n%s", code, out)
+	// Begun before the parallel tests, which it takes longer than: a call of the CLI is slow to start.
+	b := lab.start(t, "bash", "testdata/walkthrough.sh", lab.dir)
+	t.Parallel()
+	select {
+	case <-b.ended:
+	case <-time.After(4 * time.Minute):
+		t.Fatalf("still running after 4 minutes\n%s\n%s", b.stdout.String(), b.stderr.String())
 	}
+	b.exits(t, 0)
+	holds(t, "stdout", b.stdout.String(), "walk-through complete")
 }
 
 func TestResponsesAgainstBotocoreModels(t *testing.T) {
