@@ -68,7 +68,9 @@ func WithStatic(endpoint, id, secret string) Option {
 }
 
 // WithHTTPClient sends requests through c.
-func WithHTTPClient(c aws.HTTPClient) Option { return func(o *options) { o.client = c } }
+func WithHTTPClient(c aws.HTTPClient) Option {
+	return func(o *options) { o.client = plainClient{c} }
+}
 
 // WithRetries sets how many attempts a call gets, the first included. Less than one means the
 // default.
@@ -178,11 +180,21 @@ func ownHTTPClient(from aws.HTTPClient) (aws.HTTPClient, *http.Transport) {
 type plainBody struct{ next http.RoundTripper }
 
 func (p plainBody) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body != nil && r.Body != http.NoBody {
-		r = r.Clone(r.Context()) // a RoundTripper must not change its request
-		r.Body = struct{ io.ReadCloser }{r.Body}
+	return p.next.RoundTrip(withPlainBody(r))
+}
+
+// plainClient is plainBody for a client that the caller brought.
+type plainClient struct{ next aws.HTTPClient }
+
+func (p plainClient) Do(r *http.Request) (*http.Response, error) { return p.next.Do(withPlainBody(r)) }
+
+func withPlainBody(r *http.Request) *http.Request {
+	if r.Body == nil || r.Body == http.NoBody {
+		return r
 	}
-	return p.next.RoundTrip(r)
+	r = r.Clone(r.Context()) // a RoundTripper must not change its request
+	r.Body = struct{ io.ReadCloser }{r.Body}
+	return r
 }
 
 // retryer is the SDK's standard mode (exponential backoff with full jitter) with more patience.

@@ -61,6 +61,7 @@ func (b *basics) as(profile, region string) *basics {
 	cfg := aws.Config{
 		Region: region, Credentials: credentials.NewStaticCredentialsProvider(id, secret, ""),
 		Retryer: func() aws.Retryer { return aws.NopRetryer{} }, BaseEndpoint: aws.String(b.lab.URL()),
+		HTTPClient: &plHTTP{},
 	}
 	other := *b
 	other.ec2, other.elb = ec2.NewFromConfig(cfg), elb.NewFromConfig(cfg)

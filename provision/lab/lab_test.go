@@ -33,6 +33,7 @@ func clients(url, id, secret, token string) api {
 		Region: "ap-southeast-1", BaseEndpoint: &url,
 		Credentials: credentials.NewStaticCredentialsProvider(id, secret, token),
 		Retryer:     func() aws.Retryer { return aws.NopRetryer{} },
+		HTTPClient:  &plHTTP{},
 	}
 	return api{ec2.NewFromConfig(cfg), elb.NewFromConfig(cfg), route53.NewFromConfig(cfg), sts.NewFromConfig(cfg)}
 }
