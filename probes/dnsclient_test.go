@@ -69,9 +69,9 @@ func answers(t *testing.T, rcode int, records ...string) dns.HandlerFunc {
 	}
 }
 
-func askAt(t *testing.T, v *mapped, qtype uint16, name string) Lookup {
+func askAt(t *testing.T, timeouts provision.Timeouts, v *mapped, qtype uint16, name string) Lookup {
 	t.Helper()
-	c := &dnsClient{run: testRun(t, provision.Link{}), vantage: v, name: "v1"}
+	c := &dnsClient{run: testRun(t, provision.Link{Timeouts: timeouts}), vantage: v, name: "v1"}
 	return c.ask(t.Context(), question{
 		name: name, qtype: qtype, server: netip.MustParseAddrPort("10.0.0.2:53"), recurse: true, attempts: dnsAttempts,
 	})
@@ -88,6 +88,8 @@ func TestLookupOutcomes(t *testing.T) {
 		qtype  uint16
 		want   Outcome
 		check  func(l Lookup) string
+
+		unanswered bool // it waits for its timeout
 	}{
 		"CNAME chain and the whole set": {
 			server: answers(t, 0, "x.example. 60 IN CNAME y.example.", "y.example. 30 IN A 10.0.0.8",
@@ -165,7 +167,8 @@ func TestLookupOutcomes(t *testing.T) {
 				m.Question[0].Name = "other.example."
 				_ = w.WriteMsg(m)
 			},
-			want: BadAnswer,
+			want:       BadAnswer,
+			unanswered: true,
 		},
 		"no EDNS": {
 			server: func(w dns.ResponseWriter, q *dns.Msg) {
@@ -193,7 +196,11 @@ func TestLookupOutcomes(t *testing.T) {
 				tc.qtype = dns.TypeA
 			}
 			v := &mapped{to: map[string]string{"10.0.0.2:53": nameServer(t, tc.server)}}
-			l := askAt(t, v, tc.qtype, "x.example")
+			timeouts := timeoutsFor(tc.want)
+			if tc.unanswered {
+				timeouts = short()
+			}
+			l := askAt(t, timeouts, v, tc.qtype, "x.example")
 			if l.Outcome != tc.want {
 				t.Fatalf("got %q (%s), want %q", l.Outcome, l.Detail, tc.want)
 			}
@@ -212,7 +219,7 @@ func TestLookupTransports(t *testing.T) {
 	t.Run("TCP alone where the vantage has no UDP", func(t *testing.T) {
 		t.Parallel()
 		v := &mapped{to: map[string]string{"10.0.0.2:53": server}, tcpOnly: true}
-		if l := askAt(t, v, dns.TypeA, "x.example"); l.Outcome != OK || l.Transport != "tcp" || l.Attempts != 1 {
+		if l := askAt(t, patient(), v, dns.TypeA, "x.example"); l.Outcome != OK || l.Transport != "tcp" || l.Attempts != 1 {
 			t.Errorf("%+v", l)
 		}
 	})
@@ -232,7 +239,7 @@ func TestLookupTransports(t *testing.T) {
 				_, _ = c.Read(make([]byte, 512))
 				tc.over(c)
 			})}, tcpOnly: true}
-			l := askAt(t, v, dns.TypeA, "x.example")
+			l := askAt(t, timeoutsFor(tc.want), v, dns.TypeA, "x.example")
 			if l.Outcome != tc.want || l.Attempts != dnsAttempts {
 				t.Errorf("got %q (%s) after %d, want %q", l.Outcome, l.Detail, l.Attempts, tc.want)
 			}

@@ -107,7 +107,7 @@ func TestExchanges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, x := reachPort(t, provision.Port{HTTP: &provision.HTTP{Body: tc.body}}, tc.server, nil)
+			_, x := reachPort(t, timeoutsFor(tc.want), provision.Port{HTTP: &provision.HTTP{Body: tc.body}}, tc.server, nil)
 			if len(x.http.list) != 1 || x.http.err != nil || len(x.tls.list) != 0 {
 				t.Fatalf("%+v, %v", x.http.list, x.http.err)
 			}
@@ -139,7 +139,7 @@ func TestRequestKeepsTheNameWhateverIsDialled(t *testing.T) {
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 		}
 	})
-	_, x := reachPort(t, provision.Port{TLS: &provision.TLS{CA: "ca"}, HTTP: &provision.HTTP{
+	_, x := reachPort(t, patient(), provision.Port{TLS: &provision.TLS{CA: "ca"}, HTTP: &provision.HTTP{
 		Method: "HEAD", Path: "/health?deep=1", Headers: map[string]string{"X-Probe": "1"},
 	}}, server, files(map[string][]byte{"ca": ca.pem}))
 	e := x.http.list[0]
@@ -163,7 +163,7 @@ func TestNothingIsAskedOfAnUntrustedPeer(t *testing.T) {
 		n, _ := c.Read(make([]byte, 100))
 		got <- n
 	})
-	_, x := reachPort(t, provision.Port{TLS: &provision.TLS{CA: "ca"}, HTTP: &provision.HTTP{}}, server, files(map[string][]byte{"ca": ca.pem}))
+	_, x := reachPort(t, patient(), provision.Port{TLS: &provision.TLS{CA: "ca"}, HTTP: &provision.HTTP{}}, server, files(map[string][]byte{"ca": ca.pem}))
 	e := x.http.list[0]
 	if e.Outcome != TLSFailed || !strings.Contains(e.Detail, "not trusted") || e.Status != 0 || <-got != 0 {
 		t.Errorf("%+v", e)
@@ -179,7 +179,7 @@ func TestClientCertificateRefusedAfterTheHandshake(t *testing.T) {
 		Certificates: []tls.Certificate{ca.issue(t, time.Hour, "svc.example.com")},
 		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: pool,
 	}, hold)
-	_, x := reachPort(t, provision.Port{TLS: &provision.TLS{CA: "ca"}, HTTP: &provision.HTTP{}}, server, files(map[string][]byte{"ca": ca.pem}))
+	_, x := reachPort(t, patient(), provision.Port{TLS: &provision.TLS{CA: "ca"}, HTTP: &provision.HTTP{}}, server, files(map[string][]byte{"ca": ca.pem}))
 	if e, h := x.http.list[0], x.tls.list[0]; e.Outcome != TLSFailed || h.Outcome != TLSFailed {
 		t.Errorf("HTTP %q (%s), TLS %q (%s)", e.Outcome, e.Detail, h.Outcome, h.Detail)
 	}

@@ -66,11 +66,31 @@ func (m *mapped) count(what string) int {
 	return m.dialed[what]
 }
 
-// testRun is a run with short timeouts.
+// patient are the timeouts of tests in which an answer comes: a busy machine never reaches them.
+func patient() provision.Timeouts { return every(30 * time.Second) }
+
+// short are the timeouts of tests in which none comes, so that they end soon.
+func short() provision.Timeouts { return every(time.Second) }
+
+// timeoutsFor are short where want is silence.
+func timeoutsFor(want Outcome) provision.Timeouts {
+	if want == TimedOut {
+		return short()
+	}
+	return patient()
+}
+
+func every(d time.Duration) provision.Timeouts {
+	v := provision.Duration(d)
+	return provision.Timeouts{DNS: v, Connect: v, TLS: v, HTTP: v}
+}
+
+// testRun is a run with the link's timeouts, patient ones where it has none.
 func testRun(t *testing.T, link provision.Link) *run {
 	t.Helper()
-	short := provision.Duration(300 * time.Millisecond)
-	link.Timeouts = provision.Timeouts{DNS: short, Connect: short, TLS: short, HTTP: short}
+	if link.Timeouts == (provision.Timeouts{}) {
+		link.Timeouts = patient()
+	}
 	return newRun(t.Context(), link, Sources{}, Options{})
 }
 

@@ -21,13 +21,12 @@ import (
 )
 
 func testLink() provision.Link {
-	short := provision.Duration(500 * time.Millisecond)
 	return provision.Link{
 		Name: "api", Region: "us-east-1", PrivateDNSName: "api.example.com",
 		Provider: provision.Provider{Party: provision.Party{Account: "111111111111"}, ServiceID: testService},
 		Consumer: provision.Consumer{Party: provision.Party{Account: "222222222222"}, EndpointID: testEndpoint},
 		Ports:    []provision.Port{{Port: 80, HTTP: &provision.HTTP{}}},
-		Timeouts: provision.Timeouts{DNS: short, Connect: short, TLS: short, HTTP: short},
+		Timeouts: patient(),
 	}
 }
 
@@ -320,6 +319,7 @@ func TestWhereTheLinkMustNotAnswerOnlyTCPIsTriedOnce(t *testing.T) {
 	_, consumer := account(t, consumerAccount())
 	inside, outside := consumerVPC(t), &mapped{}
 	link := testLink()
+	link.Timeouts.Connect = short().Connect
 	link.Provider.Access = provision.AccessNone
 	spec := provision.Vantage{Name: "out", Expect: provision.ExpectTimeout}
 	o := Observe(t.Context(), link, Sources{Consumer: consumer, Vantages: []Placed{{spec, outside}}}, Options{})

@@ -64,7 +64,7 @@ func TestSOCKS5RepliesAndProxyFailures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			c, err := v.DialContext(ctx, "tcp", "10.0.0.1:80")
 			if err == nil {

@@ -24,7 +24,7 @@ const (
 
 // trust is what a TLS port is verified with.
 type trust struct {
-	roots      *x509.CertPool // nil: the system's
+	roots      *x509.CertPool
 	client     *tls.Certificate
 	serverName string
 }
@@ -32,7 +32,15 @@ type trust struct {
 // loadTrust reads the PEM files of a port. Files that can't be read are no finding about the link.
 func (r *run) loadTrust(t provision.TLS) (*trust, error) {
 	tr := &trust{serverName: t.ServerName}
-	if t.CA != "" {
+	if t.CA == "" {
+		// Loaded here, once: left to the first Verify, the reading of some hundred files would count
+		// against the timeout of one handshake.
+		roots, err := x509.SystemCertPool()
+		if err != nil {
+			return nil, failure(FailInternal, "read the system's root certificates", "%s", err.Error())
+		}
+		tr.roots = roots
+	} else {
 		pem, err := r.o.ReadFile(t.CA)
 		if err != nil {
 			return nil, failure(FailInternal, "read tls.ca", "%s", err.Error())

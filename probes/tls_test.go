@@ -25,10 +25,10 @@ func tlsServer(t *testing.T, c *tls.Config, then func(net.Conn)) string {
 var testAddr = netip.MustParseAddrPort("10.0.0.9:443")
 
 // reachPort runs the reach probes of one port against a loopback address.
-func reachPort(t *testing.T, port provision.Port, to string, read func(string) ([]byte, error)) (*run, *reach) {
+func reachPort(t *testing.T, timeouts provision.Timeouts, port provision.Port, to string, read func(string) ([]byte, error)) (*run, *reach) {
 	t.Helper()
 	port.Port = testAddr.Port()
-	r := testRun(t, provision.Link{PrivateDNSName: "svc.example.com", Ports: []provision.Port{port}})
+	r := testRun(t, provision.Link{PrivateDNSName: "svc.example.com", Ports: []provision.Port{port}, Timeouts: timeouts})
 	r.o.ReadFile = read
 	x := newReach(r)
 	v := &mapped{to: map[string]string{testAddr.String(): to}}
@@ -74,7 +74,7 @@ func TestHandshakes(t *testing.T) {
 			if tc.tls == (provision.TLS{}) {
 				tc.tls = port
 			}
-			_, x := reachPort(t, provision.Port{TLS: &tc.tls}, tc.server, read)
+			_, x := reachPort(t, timeoutsFor(tc.want), provision.Port{TLS: &tc.tls}, tc.server, read)
 			if len(x.tls.list) != 1 || x.tls.err != nil || len(x.http.list) != 0 {
 				t.Fatalf("%+v, %v, %+v", x.tls.list, x.tls.err, x.http.list)
 			}
@@ -104,7 +104,7 @@ func TestClientCertificateIsKeptFromAnUntrustedPeer(t *testing.T) {
 		Certificates: []tls.Certificate{other.issue(t, time.Hour, "svc.example.com")}, ClientAuth: tls.RequestClientCert,
 		VerifyConnection: func(s tls.ConnectionState) error { shown <- len(s.PeerCertificates); return nil },
 	}, hold)
-	_, x := reachPort(t, provision.Port{TLS: &provision.TLS{CA: "ca.pem", ClientCert: "c.pem", ClientKey: "c.key"}}, server,
+	_, x := reachPort(t, patient(), provision.Port{TLS: &provision.TLS{CA: "ca.pem", ClientCert: "c.pem", ClientKey: "c.key"}}, server,
 		files(map[string][]byte{"ca.pem": ca.pem, "c.pem": clientPEM, "c.key": key}))
 	if n := <-shown; n != 0 || x.tls.list[0].VerifyError == "" {
 		t.Errorf("%d certificates were shown; %+v", n, x.tls.list[0])
@@ -121,7 +121,7 @@ func TestUnreadableFilesAreNoFindingAboutTheLink(t *testing.T) {
 		"junk key":       {ClientCert: "junk.pem"},
 		"no key file":    {ClientCert: "junk.pem", ClientKey: "absent.pem"},
 	} {
-		_, x := reachPort(t, provision.Port{TLS: &spec, HTTP: &provision.HTTP{}}, closedPort(t), read)
+		_, x := reachPort(t, patient(), provision.Port{TLS: &spec, HTTP: &provision.HTTP{}}, closedPort(t), read)
 		tlsItem := x.tls.item(nil, func(Handshake) (string, bool) { return "", false }, func(a, b Handshake) int { return 0 })
 		if tlsItem.Error == nil || tlsItem.Error.Class != FailInternal || x.http.err == nil || len(x.tcp.list) != 1 {
 			t.Errorf("%s: %+v, %v", name, tlsItem, x.http.err)

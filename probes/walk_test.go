@@ -103,7 +103,12 @@ const (
 // txtOf runs the TXT item against a service with this private DNS name.
 func txtOf(t *testing.T, v Vantage, name string) *Item[TXT] {
 	t.Helper()
-	r := testRun(t, provision.Link{PrivateDNSName: name})
+	return txtWithin(t, patient(), v, name)
+}
+
+func txtWithin(t *testing.T, timeouts provision.Timeouts, v Vantage, name string) *Item[TXT] {
+	t.Helper()
+	r := testRun(t, provision.Link{PrivateDNSName: name, Timeouts: timeouts})
 	r.src.PublicDNS = v
 	p := r.askTXT(side{}, given(Service{Found: true, PrivateDNSName: name, Verification: &Verification{
 		State: "pendingVerification", Type: "TXT", Name: testLabel, Value: testValue,
@@ -224,7 +229,7 @@ func TestWalkWithoutARoot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			item := txtOf(t, tc.v, "example.com")
+			item := txtWithin(t, short(), tc.v, "example.com")
 			if item.Error == nil || item.Error.Class != tc.want {
 				t.Errorf("%+v", item)
 			}
