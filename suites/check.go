@@ -36,6 +36,8 @@ type Check struct {
 	Why     string // why it matters
 	Source  string // where AWS says so
 
+	Rows []string // the known failure modes that it finds, such as PL-EP-004 (see rows.yaml)
+
 	fix  func(o *probes.Observation) Fix
 	body func(c *C, o *probes.Observation)
 }
@@ -63,6 +65,7 @@ func needsOne(items ...string) option { return func(c *Check) { c.NeedsOne = ite
 func wants(items ...string) option    { return func(c *Check) { c.Wants = items } }
 func asserts(text string) option      { return func(c *Check) { c.Asserts = text } }
 func why(text string) option          { return func(c *Check) { c.Why = text } }
+func rows(ids ...string) option       { return func(c *Check) { c.Rows = ids } }
 func source(text string) option       { return func(c *Check) { c.Source = text } }
 
 // fix says how a failure is mended, unless the body says it with C.Blame. It reads the whole

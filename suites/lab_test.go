@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"go.yaml.in/yaml/v4"
+
 	"github.com/linkassay/linkassay/probes"
 	"github.com/linkassay/linkassay/provision"
 	"github.com/linkassay/linkassay/provision/lab"
@@ -23,11 +25,17 @@ type labLink struct {
 }
 
 // startLink starts a lab with the walk-through's link in it; it ends with the test.
-func startLink(t *testing.T) labLink {
+func startLink(t *testing.T, prepare ...func(*lab.Options)) labLink {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	l, err := lab.Start(ctx, lab.Options{})
+	var opts lab.Options
+	for _, p := range prepare {
+		if p != nil {
+			p(&opts)
+		}
+	}
+	l, err := lab.Start(ctx, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +65,7 @@ func (l labLink) observe(t *testing.T, change func(*provision.Link)) *probes.Obs
 }
 
 func observeLab(ctx context.Context, l *lab.Lab, change func(*provision.Link)) (*probes.Observation, error) {
-	link := l.Link()
+	link := l.Believed()
 	src := probes.Sources{PublicDNS: l.Internet()}
 	for _, s := range l.Subnets(link.Consumer.Account) {
 		v, err := l.Vantage(s.ID)
@@ -119,34 +127,55 @@ func TestHealthyLinkFailsNothing(t *testing.T) {
 	}
 }
 
+// expected is what a fault must lead to.
+type expected struct {
+	Fault string      `yaml:"fault"`
+	Root  string      `yaml:"root"`
+	Side  suites.Side `yaml:"side"`
+	Rows  []string    `yaml:"rows"`
+}
+
+// expectations reads what each fault must lead to.
+func expectations(t *testing.T) map[string]expected {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", "roots.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []expected
+	if err := yaml.Unmarshal(b, &list); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]expected{}
+	for _, e := range list {
+		if _, ok := lab.FindFault(e.Fault); !ok {
+			t.Errorf("roots.yaml: the lab has no fault %s", e.Fault)
+		}
+		all[e.Fault] = e
+	}
+	return all
+}
+
 // Each fault is made through the lab's API or in its network, and leads to one root.
 func TestFaultsAreToldApart(t *testing.T) {
 	t.Parallel()
-	want := map[string]string{
-		"not-allowed":             "connection.principal-allowed",
-		"never-accepted":          "connection.accepted",
-		"rejected":                "connection.accepted",
-		"security-group-closed":   "connection.endpoint-security-group",
-		"no-healthy-target":       "connection.healthy-target",
-		"listener-missing":        "connection.listener-on-each-port",
-		"txt-missing":             "verification.txt-published",
-		"txt-wrong":               "verification.txt-published",
-		"private-dns-not-enabled": "dns.private-dns-enabled",
-		"private-zone-shadowing":  "dns.no-shadowing-zone",
-		"zone-down":               "reachability.tcp-interfaces",
-	}
+	want := expectations(t)
 	for _, f := range lab.Faults() {
 		t.Run(f.Name, func(t *testing.T) {
 			t.Parallel()
-			l := startLink(t)
+			want, ok := want[f.Name]
+			if !ok {
+				t.Fatal("roots.yaml does not say what it must lead to")
+			}
+			l := startLink(t, f.Prepare)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			if err := l.lab.Inject(ctx, f.Name, l.link); err != nil {
 				t.Fatal(err)
 			}
 			verdicts := suites.Judge(l.observe(t, nil), suites.Catalogue(), nil)
-			if got := roots(verdicts); !slices.Equal(got, []string{want[f.Name]}) {
-				t.Errorf("roots %v, want %s; in all:", got, want[f.Name])
+			if got := roots(verdicts); !slices.Equal(got, []string{want.Root}) {
+				t.Errorf("roots %v, want %s; in all:", got, want.Root)
 				for _, s := range with(verdicts, suites.Failed, suites.Untold, suites.Blocked) {
 					t.Log(s)
 				}
@@ -155,8 +184,11 @@ func TestFaultsAreToldApart(t *testing.T) {
 				t.Errorf("could not tell: %v", untold)
 			}
 			for _, v := range suites.Roots(verdicts) {
-				if v.Side == "" || v.Fix == nil || v.Fix.Text == "" || len(v.Facts) == 0 {
-					t.Errorf("%s has no side, fix or facts: %+v", v.Check, v)
+				if v.Side != want.Side {
+					t.Errorf("%s is for the %s side to fix, want %s", v.Check, v.Side, want.Side)
+				}
+				if v.Fix == nil || v.Fix.Text == "" || len(v.Facts) == 0 {
+					t.Errorf("%s has no fix or facts: %+v", v.Check, v)
 				}
 			}
 		})

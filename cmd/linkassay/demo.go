@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -31,11 +32,12 @@ and no network.`,
 			if err := flags.check(); err != nil {
 				return err
 			}
-			if err := knownFault(fault); err != nil {
+			opts := lab.Options{Seed: seed, Log: a.log()}
+			if err := prepareFault(fault, &opts); err != nil {
 				return err
 			}
 			d := demo{app: a, fault: fault, p: a.newProgress()}
-			return d.run(cmd.Context(), lab.Options{Seed: seed, Log: a.log()}, flags)
+			return d.run(cmd.Context(), opts, flags)
 		},
 	}
 	cmd.Flags().StringVar(&fault, "fault", "", "break the link in this way before verifying (linkassay list faults)")
@@ -127,8 +129,8 @@ func labVantages(l *lab.Lab, account string) ([]probes.Placed, error) {
 
 // observe looks at the link once, after finding it anew: a fault may have taken things away.
 func (d *demo) observe(ctx context.Context, flags judgeFlags) *probes.Observation {
-	link := d.lab.Link()
-	link.Vantages = d.link.Vantages
+	link := d.lab.Believed()
+	link.Vantages = append(slices.Clone(d.link.Vantages), link.Vantages...)
 	link, src := sources(ctx, link, d.way, d.lab.Open)
 	return probes.Observe(ctx, link, src, probes.Options{
 		Wait: flags.wait, ReadFile: d.lab.ReadFile,

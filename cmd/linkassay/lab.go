@@ -43,10 +43,11 @@ It ends on SIGINT or SIGTERM, with exit code 0.`,
 			if fault != "" && !provisioned {
 				return usageError("--fault needs --provisioned: a fault breaks a link that works")
 			}
-			if err := knownFault(fault); err != nil {
+			opts := lab.Options{Listen: listen, Seed: seed, Log: a.log()}
+			if err := prepareFault(fault, &opts); err != nil {
 				return err
 			}
-			return a.runLab(cmd.Context(), dir, lab.Options{Listen: listen, Seed: seed, Log: a.log()}, provisioned, fault)
+			return a.runLab(cmd.Context(), dir, opts, provisioned, fault)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "directory for the configuration files that clients need")
@@ -57,17 +58,20 @@ It ends on SIGINT or SIGTERM, with exit code 0.`,
 	return cmd
 }
 
-// knownFault refuses a fault that the lab does not have.
-func knownFault(name string) error {
+// prepareFault refuses a fault that the lab does not have, and changes the lab's options to those that
+// it needs.
+func prepareFault(name string, opts *lab.Options) error {
 	if name == "" {
 		return nil
 	}
-	for _, f := range lab.Faults() {
-		if f.Name == name {
-			return nil
-		}
+	f, ok := lab.FindFault(name)
+	if !ok {
+		return usageError("no fault %q; linkassay list faults lists them", name)
 	}
-	return usageError("no fault %q; linkassay list faults lists them", name)
+	if f.Prepare != nil {
+		f.Prepare(opts)
+	}
+	return nil
 }
 
 func (a *app) runLab(ctx context.Context, dir string, opts lab.Options, provisioned bool, fault string) (err error) {

@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/linkassay/linkassay/provision"
 	"github.com/linkassay/linkassay/provision/lab/internal/wire"
 )
 
@@ -32,6 +33,8 @@ type Options struct {
 	Region string
 	// Timing sets how long AWS takes for things; default Brisk.
 	Timing Timing
+	// Link changes the walk-through's link before it is built; nil changes nothing.
+	Link func(*provision.Link)
 	// Seed makes ids, keys and zone mappings repeatable; 0 takes a random one.
 	Seed uint64
 	// Log gets one line per event; default discards.
@@ -112,6 +115,9 @@ type Lab struct {
 	api   *server
 
 	closing sync.Once
+
+	mu       sync.Mutex
+	believes []func(*provision.Link) // what faults changed in the link file
 }
 
 // Start runs a lab until Close. The context bounds the start alone.

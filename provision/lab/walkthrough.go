@@ -28,7 +28,7 @@ const caName = "lab:ca.pem"
 // vantages; in the process they come from Vantage, outside of it through SOCKS.
 func (l *Lab) Link() provision.Link {
 	provider, consumer := l.opts.Accounts[0], l.opts.Accounts[1]
-	return provision.Link{
+	link := provision.Link{
 		Name: LinkName, Region: l.opts.Region, PrivateDNSName: PrivateDNSName,
 		Provider: provision.Provider{
 			Party: provision.Party{Account: provider.ID, Profile: provider.Profile},
@@ -43,12 +43,36 @@ func (l *Lab) Link() provision.Link {
 			{Port: 443, TLS: &provision.TLS{CA: caName}, HTTP: &provision.HTTP{Path: "/", Body: "linkassay target"}},
 		},
 	}
+	if l.opts.Link != nil {
+		l.opts.Link(&link)
+	}
+	return link
+}
+
+// Believed is the link as its link file has it: Link, unless a fault made the file wrong.
+func (l *Lab) Believed() provision.Link {
+	link := l.Link()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, change := range l.believes {
+		change(&link)
+	}
+	return link
+}
+
+func (l *Lab) believe(change func(*provision.Link)) {
+	if change == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.believes = append(l.believes, change)
 }
 
 // LinkFile is the walk-through's link file for other processes: the lab's profiles, its CA in dir,
 // and its SOCKS listeners as vantages.
 func (l *Lab) LinkFile(dir string) ([]byte, error) {
-	link := l.Link()
+	link := l.Believed()
 	for i := range link.Ports {
 		if link.Ports[i].TLS != nil {
 			link.Ports[i].TLS.CA = filepath.Join(dir, "ca.pem")

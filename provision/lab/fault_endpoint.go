@@ -1,0 +1,72 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+)
+
+// endpointFaults: the endpoint and its connection.
+func endpointFaults() []Fault {
+	return []Fault{
+		{
+			Name: "never-accepted", Text: "the endpoint waits for an acceptance that nobody gives",
+			Excludes: []string{"endpoint"}, set: (*breaker).neverAccepted,
+		},
+		{
+			Name: "rejected", Text: "the provider rejects the connection",
+			Excludes: []string{"endpoint"}, set: (*breaker).rejected,
+		},
+	}
+}
+
+func (b *breaker) endpoint(ctx context.Context) (*ec2types.VpcEndpoint, error) {
+	out, err := b.sides.Consumer.EC2.DescribeVpcEndpoints(ctx, &ec2.DescribeVpcEndpointsInput{VpcEndpointIds: []string{b.link.Consumer.EndpointID}})
+	if err != nil {
+		return nil, fmt.Errorf("describe endpoint %s: %w", b.link.Consumer.EndpointID, err)
+	}
+	return &out.VpcEndpoints[0], nil
+}
+
+// deleteEndpoint deletes the endpoint and waits until it is gone.
+func (b *breaker) deleteEndpoint(ctx context.Context) error {
+	if _, err := b.sides.Consumer.EC2.DeleteVpcEndpoints(ctx, &ec2.DeleteVpcEndpointsInput{VpcEndpointIds: []string{b.link.Consumer.EndpointID}}); err != nil {
+		return err
+	}
+	return b.until(ctx, "the endpoint is gone", func() (bool, error) {
+		out, err := b.sides.Consumer.EC2.DescribeVpcEndpoints(ctx, &ec2.DescribeVpcEndpointsInput{
+			Filters: []ec2types.Filter{{Name: aws.String("vpc-endpoint-id"), Values: []string{b.link.Consumer.EndpointID}}},
+		})
+		return err == nil && len(out.VpcEndpoints) == 0, err
+	})
+}
+
+func (b *breaker) neverAccepted(ctx context.Context) error {
+	old, err := b.endpoint(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.deleteEndpoint(ctx); err != nil {
+		return err
+	}
+	var groups []string
+	for _, g := range old.Groups {
+		groups = append(groups, *g.GroupId)
+	}
+	_, err = b.sides.Consumer.EC2.CreateVpcEndpoint(ctx, &ec2.CreateVpcEndpointInput{
+		VpcEndpointType: ec2types.VpcEndpointTypeInterface, VpcId: old.VpcId, ServiceName: old.ServiceName,
+		SubnetIds: old.SubnetIds, SecurityGroupIds: groups, PrivateDnsEnabled: aws.Bool(false),
+		TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeVpcEndpoint, Tags: old.Tags}},
+	})
+	return err
+}
+
+func (b *breaker) rejected(ctx context.Context) error {
+	_, err := b.sides.Provider.EC2.RejectVpcEndpointConnections(ctx, &ec2.RejectVpcEndpointConnectionsInput{
+		ServiceId: &b.link.Provider.ServiceID, VpcEndpointIds: []string{b.link.Consumer.EndpointID},
+	})
+	return err
+}
