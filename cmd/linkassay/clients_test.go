@@ -88,7 +88,7 @@ func startLab(t *testing.T, args ...string) *runningLab {
 // run runs a command against the lab and returns its output and exit code.
 func (l *runningLab) run(t *testing.T, name string, args ...string) (string, int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 7*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = l.env
@@ -147,8 +147,8 @@ func TestWalkThroughTypedWithTheAWSCLI(t *testing.T) {
 	t.Parallel()
 	select {
 	case <-b.ended:
-	case <-time.After(4 * time.Minute):
-		t.Fatalf("still running after 4 minutes\n%s\n%s", b.stdout.String(), b.stderr.String())
+	case <-time.After(7 * time.Minute):
+		t.Fatalf("still running after 7 minutes\n%s\n%s", b.stdout.String(), b.stderr.String())
 	}
 	b.exits(t, 0)
 	holds(t, "stdout", b.stdout.String(), "walk-through complete")
