@@ -18,6 +18,7 @@ type consumerItems struct {
 	endpoint       *promise[Endpoint]
 	interfaces     *promise[[]Interface]
 	subnets        *promise[[]Subnet]
+	buildSubnets   *promise[[]Subnet]
 	vpc            *promise[VPC]
 	securityGroups *promise[[]SecurityGroup]
 	hostedZones    *promise[[]HostedZone]
@@ -54,6 +55,16 @@ func (r *run) askConsumer(sd side, serviceName string) *consumerItems {
 			return nil, err
 		}
 		return r.subnets(sd, s, ep.SubnetIDs)
+	})
+	c.buildSubnets = ask(r, "consumer.buildSubnets", func(s *span) ([]Subnet, error) {
+		build := r.link.Consumer.Build
+		switch {
+		case sd.stop != nil:
+			return nil, sd.stop
+		case build == nil || len(build.SubnetIDs) == 0:
+			return nil, absent{NotConfigured}
+		}
+		return r.subnets(sd, s, build.SubnetIDs)
 	})
 	c.vpc = ask(r, "consumer.vpc", func(s *span) (VPC, error) {
 		ep, err := c.found()
@@ -92,7 +103,7 @@ func (c *consumerItems) found() (Endpoint, error) {
 func (c *consumerItems) collect() Consumer {
 	return Consumer{
 		c.identity.item, c.zones.item, c.service.item, c.endpoint.item, c.interfaces.item,
-		c.subnets.item, c.vpc.item, c.securityGroups.item, c.hostedZones.item,
+		c.subnets.item, c.buildSubnets.item, c.vpc.item, c.securityGroups.item, c.hostedZones.item,
 	}
 }
 

@@ -64,6 +64,7 @@ var itemTable = sync.OnceValue(func() []itemAccess {
 		access("consumer.endpoint", func(o *Observation) **Item[Endpoint] { return &o.Consumer.Endpoint }),
 		access("consumer.interfaces", func(o *Observation) **Item[[]Interface] { return &o.Consumer.Interfaces }),
 		access("consumer.subnets", func(o *Observation) **Item[[]Subnet] { return &o.Consumer.Subnets }),
+		access("consumer.buildSubnets", func(o *Observation) **Item[[]Subnet] { return &o.Consumer.BuildSubnets }),
 		access("consumer.vpc", func(o *Observation) **Item[VPC] { return &o.Consumer.VPC }),
 		access("consumer.securityGroups", func(o *Observation) **Item[[]SecurityGroup] { return &o.Consumer.SecurityGroups }),
 		access("consumer.hostedZones", func(o *Observation) **Item[[]HostedZone] { return &o.Consumer.HostedZones }),

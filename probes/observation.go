@@ -104,6 +104,7 @@ type Consumer struct {
 	Endpoint       *Item[Endpoint]        `json:"endpoint"`       // consumer.endpoint
 	Interfaces     *Item[[]Interface]     `json:"interfaces"`     // consumer.interfaces: those of the endpoint
 	Subnets        *Item[[]Subnet]        `json:"subnets"`        // consumer.subnets: those of the endpoint
+	BuildSubnets   *Item[[]Subnet]        `json:"buildSubnets"`   // consumer.buildSubnets: those that the link file names for the endpoint
 	VPC            *Item[VPC]             `json:"vpc"`            // consumer.vpc
 	SecurityGroups *Item[[]SecurityGroup] `json:"securityGroups"` // consumer.securityGroups: those of the endpoint
 	HostedZones    *Item[[]HostedZone]    `json:"hostedZones"`    // consumer.hostedZones: private zones seen by the VPC

@@ -11,6 +11,7 @@ func Catalogue() []Check {
 		serviceChecks(),
 		loadBalancerChecks(),
 		targetChecks(),
+		subnetChecks(),
 		endpointChecks(),
 		securityGroupChecks(),
 		verificationChecks(),

@@ -3,11 +3,15 @@ package suites
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/onsi/gomega"
 
 	"github.com/linkassay/linkassay/probes"
 )
+
+// stuckAfter is how long an endpoint is given to become available: Terraform's provider waits as long.
+const stuckAfter = 10 * time.Minute
 
 // endpointChecks: the endpoint exists, belongs to the service, and its connection is accepted on
 // both sides.
@@ -16,7 +20,8 @@ func endpointChecks() []Check {
 		check("connection.endpoint-exists", "the interface endpoint exists",
 			revision(1), severity(Critical), side(ConsumerSide),
 			after("connection.consumer-account", "connection.service-exists"),
-			because("connection.principal-allowed", "connection.service-visible"),
+			because("connection.principal-allowed", "connection.service-visible",
+				"connection.subnets-in-service-zones", "connection.subnets-in-different-zones", "connection.subnets-have-addresses"),
 			needs("consumer.endpoint"),
 			asserts("ec2:DescribeVpcEndpoints returns the link's endpoint in the consumer account"),
 			why("there is no way in: no interfaces, no names"),
@@ -39,6 +44,7 @@ func endpointChecks() []Check {
 		check("connection.endpoint-service", "it is an interface endpoint for the service",
 			revision(1), severity(Critical), side(ConsumerSide),
 			after("connection.endpoint-exists"), needs("consumer.endpoint"), wants("provider.service", "consumer.service"),
+			rows("PL-EP-001", "PL-EP-011"),
 			asserts("VpcEndpointType is Interface and ServiceName is the service's (ec2:DescribeVpcEndpoints)"),
 			why("an endpoint that was made for an older service, or as a gateway, leads elsewhere; neither can be changed afterwards"),
 			source("EC2 API reference, VpcEndpoint.VpcEndpointType (default Gateway) and ServiceName"),
@@ -67,18 +73,26 @@ func endpointChecks() []Check {
 		check("connection.endpoint-available", "the endpoint is available",
 			revision(1), severity(Critical), side(ConsumerSide),
 			after("connection.accepted", "connection.endpoint-service"), needs("consumer.endpoint"),
+			rows("PL-EP-007", "PL-EP-008"),
 			asserts("State is available (ec2:DescribeVpcEndpoints)"),
 			why("an endpoint that is pending or partial does not carry all traffic yet"),
 			source("PrivateLink guide, concepts, interface endpoint states"),
 			fix(func(o *probes.Observation) Fix {
-				return Fix{
-					Text:    "wait (run with --wait); after ten minutes look at its subnets and interfaces, or ask AWS support",
-					Command: describeEndpointCommand(o),
+				e := maybe(o.Consumer.Endpoint)
+				switch {
+				case same(e.State, "partial"):
+					return Fix{Text: "look at its subnets and interfaces: not all of them are up; ask AWS support what is missing", Command: describeEndpointCommand(o)}
+				case !e.Created.IsZero() && o.Started.Sub(e.Created) > stuckAfter:
+					return Fix{Text: "it has been pending for too long: look at its subnets and interfaces, then delete it and create it anew, or ask AWS support", Command: describeEndpointCommand(o)}
 				}
+				return Fix{Text: "wait: run with --wait 10m", Command: describeEndpointCommand(o)}
 			}),
 			body(func(c *C, o *probes.Observation) {
 				e, _ := value(o.Consumer.Endpoint)
 				c.Fact("state", "%s", e.State)
+				if !e.Created.IsZero() && !same(e.State, "available") {
+					c.Fact("age", "%s", o.Started.Sub(e.Created).Round(time.Minute))
+				}
 				c.Expect(same(e.State, "available")).To(gomega.BeTrue(), "endpoint %s is %s%s", e.ID, or(e.State, "without a state"), inParentheses(e.LastErrorMessage))
 			}),
 		),
@@ -103,6 +117,7 @@ func sidesAgreeCheck() Check {
 	return check("connection.sides-agree", "both sides say the same of the connection",
 		revision(1), severity(Critical), side(ProviderSide),
 		after("connection.endpoint-service"), needs("consumer.endpoint", "provider.connections"),
+		rows("PL-EP-003"),
 		asserts("the provider lists the endpoint's connection (ec2:DescribeVpcEndpointConnections), owned by the consumer account, in the state that the consumer sees"),
 		why("an endpoint that its provider does not see, or sees in another state, is not the link that both believe in"),
 		source("EC2 API reference, VpcEndpointConnection.VpcEndpointState and VpcEndpointOwner"),
@@ -136,6 +151,7 @@ func acceptedCheck() Check {
 		revision(1), severity(Critical), side(ProviderSide),
 		after("connection.endpoint-service", "connection.sides-agree"), because("connection.principal-allowed"),
 		needsOne("consumer.endpoint", "provider.connections"),
+		rows("PL-EP-002", "PL-EP-004", "PL-EP-005", "PL-EP-006", "PL-EP-017"),
 		asserts("the connection is neither pendingAcceptance nor rejected, failed, expired, deleting or deleted, on the side or sides that can be asked"),
 		why("until the provider accepts the connection, packets to the endpoint are dropped"),
 		source("PrivateLink guide, concepts, interface endpoint states; EC2 API reference, AcceptVpcEndpointConnections"),
@@ -205,6 +221,7 @@ func zonesCheck() Check {
 	return check("connection.endpoint-zones", "the service is in every zone of the endpoint",
 		revision(1), severity(Critical), side(ConsumerSide),
 		after("connection.endpoint-service"), needs("consumer.subnets"), needsOne("provider.service", "consumer.service"),
+		rows("PL-NLB-007"),
 		asserts("the zone ids of the endpoint's subnets are among those of the service; ids, since zone names differ between accounts"),
 		why("in a zone that the service left there is nothing behind the endpoint's interface"),
 		source("PrivateLink guide, Share your services; EC2 API reference, AvailabilityZoneIds"),
@@ -243,6 +260,7 @@ func interfacesCheck() Check {
 	return check("connection.interface-in-each-subnet", "each of its subnets has one interface in use",
 		revision(1), severity(Critical), side(ConsumerSide),
 		after("connection.endpoint-available"), needs("consumer.endpoint", "consumer.interfaces"),
+		rows("PL-EP-013"),
 		asserts("each of SubnetIds has exactly one of NetworkInterfaceIds, with an address and status in-use (ec2:DescribeNetworkInterfaces)"),
 		why("the interfaces are the endpoint: a subnet without one has no way into the service"),
 		source("EC2 API reference, VpcEndpoint.NetworkInterfaceIds and NetworkInterface.Status"),

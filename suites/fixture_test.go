@@ -51,6 +51,7 @@ func healthy() *probes.Observation {
 	consumer(o)
 	dns(o)
 	reach(o)
+	namedSubnets(o)
 	return o
 }
 

@@ -49,10 +49,10 @@ func (e *endpoint) reject() {
 // removeEndpoint starts the deletion. Interfaces and hidden hosted zone stay until it is done, so that a
 // new endpoint with the same private DNS name conflicts with one that is still going.
 func (w *world) removeEndpoint(e *endpoint) {
-	if e.state == endpointDeleting {
+	if e.state == endpointDeleting && !e.stuck {
 		return
 	}
-	e.state = endpointDeleting
+	e.state, e.stuck = endpointDeleting, false
 	e.generation++
 	w.after(w.timing.Deleting, "endpoint "+e.id+" is gone", func() { w.forgetEndpoint(e) })
 }

@@ -2,9 +2,12 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/aws/smithy-go"
 
 	"github.com/linkassay/linkassay/provision"
 )
@@ -32,12 +35,24 @@ func Faults() []Fault {
 	return slices.Concat(
 		permissionFaults(),
 		balancerFaults(),
+		subnetFaults(),
 		endpointFaults(),
 		groupFaults(),
 		txtFaults(),
 		privateNameFaults(),
 		networkFaults(),
 	)
+}
+
+// change adds a change of the link that is built.
+func (o *Options) change(f func(*provision.Link)) {
+	before := o.Link
+	o.Link = func(l *provision.Link) {
+		if before != nil {
+			before(l)
+		}
+		f(l)
+	}
 }
 
 // FindFault returns the fault with this name.
@@ -81,6 +96,12 @@ type breaker struct {
 	lab   *Lab
 	link  provision.Link
 	sides provision.Sides
+}
+
+// isCode says whether an error is AWS's with this code.
+func isCode(err error, code string) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && api.ErrorCode() == code
 }
 
 // until polls with a small pause until done says so. It is for states that the lab's AWS reaches

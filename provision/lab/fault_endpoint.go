@@ -20,6 +20,42 @@ func endpointFaults() []Fault {
 			Name: "rejected", Text: "the provider rejects the connection",
 			Excludes: []string{"endpoint"}, set: (*breaker).rejected,
 		},
+		{
+			Name: "endpoint-deleted", Text: "the consumer has deleted the endpoint",
+			Excludes: []string{"endpoint"}, set: (*breaker).deleteEndpoint,
+		},
+		{
+			Name: "endpoint-failed", Text: "AWS could not make the endpoint available",
+			Excludes: []string{"endpoint"}, set: (*breaker).endpointFailed,
+		},
+		{
+			Name: "endpoint-expired", Text: "nobody accepted the connection request in time",
+			Excludes: []string{"endpoint"}, set: (*breaker).endpointExpired,
+		},
+		{
+			Name: "endpoint-stuck-pending", Text: "the endpoint has been pending for twenty minutes",
+			Excludes: []string{"endpoint"}, set: (*breaker).endpointStuckPending,
+		},
+		{
+			Name: "endpoint-partial", Text: "only a part of the endpoint is available",
+			Excludes: []string{"endpoint"}, set: (*breaker).endpointPartial,
+		},
+		{
+			Name: "endpoint-stuck-deleting", Text: "the endpoint that the link file names is being deleted, and does not go",
+			Excludes: []string{"endpoint"}, set: (*breaker).endpointStuckDeleting,
+		},
+		{
+			Name: "connection-unseen", Text: "the provider does not see the endpoint's connection",
+			Excludes: []string{"endpoint"}, set: (*breaker).connectionUnseen,
+		},
+		{
+			Name: "interface-lost", Text: "one of the endpoint's interfaces is no longer in use",
+			Excludes: []string{"endpoint", "zone"}, set: (*breaker).interfaceLost,
+		},
+		{
+			Name: "endpoint-of-old-service", Text: "the link file names an endpoint to an older service of the same provider",
+			Excludes: []string{"endpoint", "listener", "target"}, set: (*breaker).endpointOfOldService,
+		},
 	}
 }
 

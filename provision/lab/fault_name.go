@@ -29,10 +29,7 @@ func (b *breaker) privateDNSNotEnabled(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	return b.until(ctx, "the endpoint is available again", func() (bool, error) {
-		e, err := b.endpoint(ctx)
-		return err == nil && e.State == "available", err
-	})
+	return b.untilAvailable(ctx)
 }
 
 func (b *breaker) privateZoneShadowing(ctx context.Context) error {

@@ -22,6 +22,8 @@ import (
 	"github.com/linkassay/linkassay/provision/lab/internal/wire"
 )
 
+const defaultRegion = "ap-southeast-1"
+
 // Options say what lab to start. The zero value is a good lab.
 type Options struct {
 	// Listen is the loopback address of the AWS API; default 127.0.0.1:0. A host that is not
@@ -195,7 +197,7 @@ func (l *Lab) ResetRequests() { l.api.requests.reset() }
 // filled gives the options with defaults in place of zero values.
 func (o Options) filled() Options {
 	o.Listen = cmp.Or(o.Listen, "127.0.0.1:0")
-	o.Region = cmp.Or(o.Region, "ap-southeast-1")
+	o.Region = cmp.Or(o.Region, defaultRegion)
 	if len(o.Accounts) == 0 {
 		o.Accounts = DefaultAccounts()
 	}

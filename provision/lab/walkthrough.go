@@ -80,11 +80,12 @@ func (l *Lab) LinkFile(dir string) ([]byte, error) {
 	}
 	listeners := l.SOCKS()
 	slices.SortStableFunc(listeners, func(a, b SOCKSListener) int { return cmp.Compare(a.Zone, b.Zone) })
+	oldest := l.Subnets(link.Consumer.Account)
 	for _, s := range listeners {
 		switch {
 		case s.Zone == Internet:
 			link.PublicDNS.From = "socks5://" + s.Addr
-		case s.Account == link.Consumer.Account:
+		case s.Account == link.Consumer.Account && (s.SubnetID == "" || slices.Contains(oldest, Subnet{s.SubnetID, s.Zone})):
 			link.Vantages = append(link.Vantages, provision.Vantage{Name: "consumer-" + s.Zone, From: "socks5://" + s.Addr, Zone: s.Zone})
 		}
 	}
@@ -128,19 +129,24 @@ type Subnet struct {
 	ZoneID string
 }
 
-// Subnets lists an account's subnets by zone id.
+// Subnets lists the subnets of an account that vantages stand in: in each zone the oldest, by zone id.
 func (l *Lab) Subnets(account string) []Subnet {
 	l.world.mu.RLock()
 	defer l.world.mu.RUnlock()
-	var out []Subnet
+	var own []*subnet
 	for _, s := range l.world.subnets {
 		if s.account == account {
-			out = append(out, Subnet{ID: s.id, ZoneID: s.zoneID})
+			own = append(own, s)
 		}
 	}
-	slices.SortFunc(out, func(a, b Subnet) int {
-		return cmp.Or(cmp.Compare(a.ZoneID, b.ZoneID), cmp.Compare(a.ID, b.ID))
+	slices.SortFunc(own, func(a, b *subnet) int {
+		return cmp.Or(cmp.Compare(a.zoneID, b.zoneID), a.created.Compare(b.created), cmp.Compare(a.id, b.id))
 	})
+	own = slices.CompactFunc(own, func(a, b *subnet) bool { return a.zoneID == b.zoneID })
+	var out []Subnet
+	for _, s := range own {
+		out = append(out, Subnet{ID: s.id, ZoneID: s.zoneID})
+	}
 	return out
 }
 

@@ -1,6 +1,9 @@
 package lab
 
-import "hash/fnv"
+import (
+	"cmp"
+	"hash/fnv"
+)
 
 // regionInfo is a Region that the lab has.
 type regionInfo struct {
@@ -27,6 +30,16 @@ func regions() []regionInfo {
 		{"us-west-1", "usw1"},
 		{"us-west-2", "usw2"},
 	}
+}
+
+// regionZoneIDs are the zone ids of a Region, of the default one when it is empty.
+func regionZoneIDs(region string) []string {
+	for _, r := range regions() {
+		if r.name == cmp.Or(region, defaultRegion) {
+			return []string{r.prefix + "-az1", r.prefix + "-az2", r.prefix + "-az3"}
+		}
+	}
+	return nil
 }
 
 // zonePermutations say which zone id number gets the letters a, b, c. Neighbours in the first three
