@@ -168,12 +168,12 @@ func (r *run) targetGroups(sd side, s *span, arns []string) ([]TargetGroup, erro
 }
 
 // spareGroups lists target groups that no load balancer uses and that would fit a port of the link on
-// which nothing listens: the listener that is missing belongs in front of one of them. It does what it
+// which nothing takes TCP: the listener that is missing belongs in front of one of them. It does what it
 // can, and looks at the first page only; their attributes are not asked.
 func (r *run) spareGroups(sd side, s *span, listeners []Listener, balancers *promise[[]LoadBalancer]) []TargetGroup {
 	wanted := map[uint16]bool{}
 	for _, p := range r.link.Ports {
-		if !slices.ContainsFunc(listeners, func(l Listener) bool { return l.Port == p.Port }) {
+		if !slices.ContainsFunc(listeners, func(l Listener) bool { return l.Port == p.Port && l.Protocol != "UDP" }) {
 			wanted[cmp.Or(p.TargetPort, p.Port)] = true
 		}
 	}

@@ -15,7 +15,7 @@ func endpointChecks() []Check {
 	return []Check{
 		check("connection.endpoint-exists", "the interface endpoint exists",
 			revision(1), severity(Critical), side(ConsumerSide),
-			after("connection.consumer-account", "connection.service-exists"),
+			after("connection.consumer-account", "connection.service-exists", "connection.service-type"),
 			because("connection.principal-allowed", "connection.service-visible"),
 			needs("consumer.endpoint"),
 			asserts("ec2:DescribeVpcEndpoints returns the link's endpoint in the consumer account"),

@@ -17,6 +17,7 @@ func targetChecks() []Check {
 			asserts("behind the listener of each link port at least one registered target is healthy (elbv2:DescribeTargetHealth)"),
 			why("without a healthy target connections are refused or time out, in every zone"),
 			source("ELBv2 API reference, TargetHealth.State and Reason; NLB guide, Troubleshoot"),
+			rows("PL-TGT-001"),
 			fix(fixTargets),
 			body(func(c *C, o *probes.Observation) {
 				b := backendsOf(o)
@@ -51,6 +52,7 @@ func targetChecks() []Check {
 			asserts("where cross-zone load balancing is off, each zone that the endpoint is in has a healthy target behind each link port"),
 			why("an endpoint interface talks to the load balancer's node in its own zone; without cross-zone load balancing that node has its own zone's targets only"),
 			source("NLB guide, target group attributes, load_balancing.cross_zone.enabled; PrivateLink guide, Create a service"),
+			rows("PL-NLB-006", "PL-DNS-011", "PL-DNS-012"),
 			fix(func(o *probes.Observation) Fix { return fixZones(o, endpointZones(o), true) }),
 			body(func(c *C, o *probes.Observation) { judgeZones(c, o, endpointZones(o), true) }),
 		),
@@ -61,6 +63,7 @@ func targetChecks() []Check {
 			asserts("each zone of the load balancers has a healthy target behind each link port, whether or not cross-zone load balancing hides its lack"),
 			why("a zone without targets has no capacity of its own: it fails, or lives from the others"),
 			source("PrivateLink guide, Create a service; ELBv2 API reference, DescribeTargetHealth"),
+			rows("PL-NLB-006"),
 			fix(func(o *probes.Observation) Fix { return fixZones(o, serviceZones(o), false) }),
 			body(func(c *C, o *probes.Observation) { judgeZones(c, o, serviceZones(o), false) }),
 		),

@@ -31,7 +31,9 @@ type Fault struct {
 func Faults() []Fault {
 	return slices.Concat(
 		permissionFaults(),
+		serviceFaults(),
 		balancerFaults(),
+		targetFaults(),
 		endpointFaults(),
 		groupFaults(),
 		txtFaults(),
