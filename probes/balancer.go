@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -207,8 +208,15 @@ func targetGroupOf(tg elbtypes.TargetGroup, attributes []elbtypes.TargetGroupAtt
 		HealthPath: clean(aws.ToString(tg.HealthCheckPath), maxName), IntervalSeconds: aws.ToInt32(tg.HealthCheckIntervalSeconds),
 		HealthyThreshold: aws.ToInt32(tg.HealthyThresholdCount), UnhealthyThreshold: aws.ToInt32(tg.UnhealthyThresholdCount),
 	}
+	g.TimeoutSeconds = aws.ToInt32(tg.HealthCheckTimeoutSeconds)
+	if m := tg.Matcher; m != nil {
+		g.Matcher = clean(aws.ToString(m.HttpCode), maxName)
+	}
 	for _, a := range attributes {
 		switch aws.ToString(a.Key) {
+		case "deregistration_delay.timeout_seconds":
+			seconds, _ := strconv.ParseInt(aws.ToString(a.Value), 10, 32) // AWS's own number; 0 otherwise
+			g.DrainSeconds = int32(seconds)
 		case "proxy_protocol_v2.enabled":
 			g.ProxyProtocol = aws.ToString(a.Value) == "true"
 		case "load_balancing.cross_zone.enabled":

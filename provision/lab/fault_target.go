@@ -28,6 +28,38 @@ func targetFaults() []Fault {
 			Excludes: []string{"target"}, Prepare: building(func(p *provision.ProviderBuild) { p.CrossZone = true }),
 			set: (*breaker).zoneWithoutHealthyTarget,
 		},
+		{
+			Name: "targets-deregistered", Text: "no target is registered for port 443",
+			Excludes: []string{"target"}, set: (*breaker).targetsDeregistered,
+		},
+		{
+			Name: "listener-to-empty-group", Text: "the listener on port 443 forwards to a new target group, and the targets are in the old one",
+			Excludes: []string{"target", "listener"}, set: (*breaker).listenerToEmptyGroup,
+		},
+		{
+			Name: "instances-stopped", Text: "the instances of all targets are stopped",
+			Excludes: []string{"target"}, set: (*breaker).instancesStopped,
+		},
+		{
+			Name: "target-is-load-balancer", Text: "the targets of port 443 are the load balancer's own addresses",
+			Excludes: []string{"target", "listener"}, set: (*breaker).targetIsBalancer,
+		},
+		{
+			Name: "targets-still-initial", Text: "the targets of port 443 were just registered, and are checked every five minutes",
+			Excludes: []string{"target"}, Prepare: func(o *Options) {
+				o.Timing = o.filled().Timing
+				o.Timing.HealthScale = 5 // long enough to be seen
+			},
+			set: (*breaker).targetsStillInitial,
+		},
+		{
+			Name: "health-check-code-wrong", Text: "the health checks of port 80 accept status 204 only, and the servers answer 200",
+			Excludes: []string{"target"}, set: (*breaker).healthCheckCodeWrong,
+		},
+		{
+			Name: "health-check-port-wrong", Text: "the health checks of port 443 go to a port that the targets' security group does not admit",
+			Excludes: []string{"target"}, set: (*breaker).healthCheckPortWrong,
+		},
 	}
 }
 
