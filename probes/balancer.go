@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -168,12 +169,12 @@ func (r *run) targetGroups(sd side, s *span, arns []string) ([]TargetGroup, erro
 }
 
 // spareGroups lists target groups that no load balancer uses and that would fit a port of the link on
-// which nothing listens: the listener that is missing belongs in front of one of them. It does what it
+// which nothing takes TCP: the listener that is missing belongs in front of one of them. It does what it
 // can, and looks at the first page only; their attributes are not asked.
 func (r *run) spareGroups(sd side, s *span, listeners []Listener, balancers *promise[[]LoadBalancer]) []TargetGroup {
 	wanted := map[uint16]bool{}
 	for _, p := range r.link.Ports {
-		if !slices.ContainsFunc(listeners, func(l Listener) bool { return l.Port == p.Port }) {
+		if !slices.ContainsFunc(listeners, func(l Listener) bool { return l.Port == p.Port && l.Protocol != "UDP" }) {
 			wanted[cmp.Or(p.TargetPort, p.Port)] = true
 		}
 	}
@@ -207,8 +208,15 @@ func targetGroupOf(tg elbtypes.TargetGroup, attributes []elbtypes.TargetGroupAtt
 		HealthPath: clean(aws.ToString(tg.HealthCheckPath), maxName), IntervalSeconds: aws.ToInt32(tg.HealthCheckIntervalSeconds),
 		HealthyThreshold: aws.ToInt32(tg.HealthyThresholdCount), UnhealthyThreshold: aws.ToInt32(tg.UnhealthyThresholdCount),
 	}
+	g.TimeoutSeconds = aws.ToInt32(tg.HealthCheckTimeoutSeconds)
+	if m := tg.Matcher; m != nil {
+		g.Matcher = clean(aws.ToString(m.HttpCode), maxName)
+	}
 	for _, a := range attributes {
 		switch aws.ToString(a.Key) {
+		case "deregistration_delay.timeout_seconds":
+			seconds, _ := strconv.ParseInt(aws.ToString(a.Value), 10, 32) // AWS's own number; 0 otherwise
+			g.DrainSeconds = int32(seconds)
 		case "proxy_protocol_v2.enabled":
 			g.ProxyProtocol = aws.ToString(a.Value) == "true"
 		case "load_balancing.cross_zone.enabled":

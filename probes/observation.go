@@ -237,11 +237,14 @@ type TargetGroup struct {
 	HealthProtocol     string `json:"healthProtocol"`
 	HealthPort         string `json:"healthPort"`
 	HealthPath         string `json:"healthPath,omitempty"`
+	Matcher            string `json:"matcher,omitempty"` // accepted HTTP codes
 	IntervalSeconds    int32  `json:"intervalSeconds"`
+	TimeoutSeconds     int32  `json:"timeoutSeconds,omitempty"`
 	HealthyThreshold   int32  `json:"healthyThreshold"`
 	UnhealthyThreshold int32  `json:"unhealthyThreshold"`
 	ProxyProtocol      bool   `json:"proxyProtocol"`
-	CrossZone          string `json:"crossZone,omitempty"` // true, false or use_load_balancer_configuration
+	DrainSeconds       int32  `json:"drainSeconds,omitempty"` // deregistration_delay.timeout_seconds
+	CrossZone          string `json:"crossZone,omitempty"`    // true, false or use_load_balancer_configuration
 }
 
 // TargetHealth is one target's health in one target group.

@@ -10,6 +10,7 @@ func Catalogue() []Check {
 		identityChecks(),
 		serviceChecks(),
 		loadBalancerChecks(),
+		targetStateChecks(),
 		targetChecks(),
 		subnetChecks(),
 		endpointChecks(),

@@ -19,7 +19,7 @@ func endpointChecks() []Check {
 	return []Check{
 		check("connection.endpoint-exists", "the interface endpoint exists",
 			revision(1), severity(Critical), side(ConsumerSide),
-			after("connection.consumer-account", "connection.service-exists"),
+			after("connection.consumer-account", "connection.service-exists", "connection.service-type"),
 			because("connection.principal-allowed", "connection.service-visible",
 				"connection.subnets-in-service-zones", "connection.subnets-in-different-zones", "connection.subnets-have-addresses"),
 			needs("consumer.endpoint"),

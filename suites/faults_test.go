@@ -20,6 +20,10 @@ type fault struct {
 }
 
 func faults() []fault {
+	return slices.Concat(linkFaults(), balancerFaults())
+}
+
+func linkFaults() []fault {
 	return []fault{
 		{"not-allowed", func(o *probes.Observation) {
 			o.Provider.Permissions.Value = o.Provider.Permissions.Value[:1]
@@ -91,10 +95,6 @@ func faults() []fault {
 				return lookup(l.Vantage, l.Name, l.Type, nil, regional)
 			})
 			reach(o)
-			allTCP(o, probes.Refused)
-		}, "connection.healthy-target", ProviderSide, nil},
-		{"targets-deregistered", func(o *probes.Observation) {
-			o.Provider.TargetHealth.Value = nil
 			allTCP(o, probes.Refused)
 		}, "connection.healthy-target", ProviderSide, nil},
 		{

@@ -9,6 +9,7 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/linkassay/linkassay/probes"
+	"github.com/linkassay/linkassay/provision"
 )
 
 // loadBalancerChecks: the service's load balancers work, listen on the link's ports, and let its
@@ -21,6 +22,7 @@ func loadBalancerChecks() []Check {
 			asserts("each of NetworkLoadBalancerArns is of type network and in state active (elbv2:DescribeLoadBalancers)"),
 			why("a load balancer that is provisioning or failed forwards nothing"),
 			source("ELBv2 API reference, LoadBalancerState; PrivateLink guide, Create a service"),
+			rows("PL-NLB-001"),
 			fix(func(o *probes.Observation) Fix {
 				return Fix{
 					Text:    "wait while it is provisioning (about two minutes); see its reason when it is failed",
@@ -55,6 +57,7 @@ func loadBalancerChecks() []Check {
 			asserts("where a load balancer has security groups and enforces them on PrivateLink traffic, a rule admits each link port from the consumer's addresses"),
 			why("the load balancer then drops what no rule admits, and connections time out; the rules see the client's own address, not the endpoint's"),
 			source("NLB guide, Update the security groups; ELBv2 API reference, EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"),
+			rows("PL-NLB-SG-001"),
 			fix(fixLoadBalancerGroups),
 			body(judgeLoadBalancerGroups),
 		),
@@ -68,19 +71,8 @@ func listenerCheck() Check {
 		asserts("for each port of the link each load balancer of the service has a TCP, TLS or TCP_UDP listener (elbv2:DescribeListeners)"),
 		why("a port without a listener refuses connections; an endpoint interface stays with one load balancer, so all must be alike"),
 		source("ELBv2 API reference, Listener.Port and Protocol; PrivateLink guide, Create a service"),
-		fix(func(o *probes.Observation) Fix {
-			lbs, listeners := maybe(o.Provider.LoadBalancers), maybe(o.Provider.Listeners)
-			arn, port := loadBalancerARNOf(o), o.Link.Ports[0].Port // a link file has at least one
-			if gaps := portsWithoutListener(o, lbs, listeners); len(gaps) > 0 {
-				arn, port = gaps[0].lb.ARN, gaps[0].port
-			}
-			return Fix{
-				Text: "add the listener, or correct the port",
-				Command: command(o.Link, ProviderSide, "elbv2", "create-listener", "--load-balancer-arn", arn,
-					"--protocol", "TCP", "--port", fmt.Sprint(port), "--default-actions", "Type=forward,TargetGroupArn="+targetGroupARNOf(o, port)),
-				LinkFile: "ports: those that the service listens on",
-			}
-		}),
+		rows("PL-NLB-004", "PL-TGT-005"),
+		fix(fixListener),
 		body(func(c *C, o *probes.Observation) {
 			lbs, _ := value(o.Provider.LoadBalancers)
 			listeners, _ := value(o.Provider.Listeners)
@@ -98,6 +90,40 @@ func listenerCheck() Check {
 			}
 		}),
 	)
+}
+
+// fixListener mends the first port that lacks a listener: one that stands on a wrong port is moved, one for
+// another protocol is changed, and else one is made.
+func fixListener(o *probes.Observation) Fix {
+	listeners := maybe(o.Provider.Listeners)
+	arn, port := loadBalancerARNOf(o), o.Link.Ports[0].Port // a link file has at least one
+	if gaps := portsWithoutListener(o, maybe(o.Provider.LoadBalancers), listeners); len(gaps) > 0 {
+		arn, port = gaps[0].lb.ARN, gaps[0].port
+	}
+	f := Fix{
+		Text:     "add the listener, or correct the port",
+		LinkFile: "ports: those that the service listens on",
+	}
+	group := targetGroupARNOf(o, port)
+	action := "Type=forward,TargetGroupArn=" + group
+	for _, l := range listeners {
+		switch {
+		case l.LoadBalancerARN != arn:
+		case l.Port == port:
+			f.Text = fmt.Sprintf("the listener on port %d takes %s only: make it one for TCP, in front of a target group for TCP", port, l.Protocol)
+			f.Command = command(o.Link, ProviderSide, "elbv2", "modify-listener", "--listener-arn", l.ARN,
+				"--protocol", "TCP", "--default-actions", action)
+			return f
+		case slices.Contains(l.TargetGroupARNs, group) && !slices.ContainsFunc(o.Link.Ports, func(p provision.Port) bool { return p.Port == l.Port }):
+			f.Text = fmt.Sprintf("the listener for these targets is on port %d: move it to port %d, or correct the link file", l.Port, port)
+			f.Command = command(o.Link, ProviderSide, "elbv2", "modify-listener", "--listener-arn", l.ARN, "--port", fmt.Sprint(port))
+		}
+	}
+	if f.Command == "" {
+		f.Command = command(o.Link, ProviderSide, "elbv2", "create-listener", "--load-balancer-arn", arn,
+			"--protocol", "TCP", "--port", fmt.Sprint(port), "--default-actions", action)
+	}
+	return f
 }
 
 type portGap struct {
@@ -137,7 +163,7 @@ func targetGroupARNOf(o *probes.Observation, port uint16) string {
 		}
 	}
 	for _, g := range maybe(o.Provider.TargetGroups) {
-		if g.Port == target {
+		if g.Port == target && g.Protocol != "UDP" {
 			return g.ARN
 		}
 	}

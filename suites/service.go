@@ -18,6 +18,7 @@ func serviceChecks() []Check {
 			asserts("ec2:DescribeVpcEndpointServiceConfigurations returns the service in the provider account and the Region of the link"),
 			why("there is nothing to connect to"),
 			source("EC2 API reference, DescribeVpcEndpointServiceConfigurations; error code InvalidVpcEndpointServiceId.NotFound"),
+			rows("PL-SVC-001"),
 			fix(func(o *probes.Observation) Fix {
 				return Fix{
 					Text:     "create the endpoint service, or name the one meant",
@@ -38,6 +39,7 @@ func serviceChecks() []Check {
 			asserts("ServiceState is Available (ec2:DescribeVpcEndpointServiceConfigurations)"),
 			why("a service that is Pending, Failed or Deleting takes no connections"),
 			source("EC2 API reference, ServiceConfiguration.ServiceState"),
+			rows("PL-SVC-002"),
 			fix(func(o *probes.Observation) Fix {
 				return Fix{
 					Text: "wait while it is Pending; create it anew when it is Failed or Deleted",
@@ -57,6 +59,7 @@ func serviceChecks() []Check {
 			asserts("ServiceType is Interface (ec2:DescribeVpcEndpointServiceConfigurations)"),
 			why("an interface endpoint cannot use a Gateway Load Balancer's service"),
 			source("EC2 API reference, ServiceTypeDetail.ServiceType"),
+			rows("PL-SVC-003", "PL-NLB-002"),
 			fix(func(o *probes.Observation) Fix {
 				return Fix{
 					Text: "create a service on a Network Load Balancer",

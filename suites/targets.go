@@ -11,12 +11,13 @@ import (
 func targetChecks() []Check {
 	return []Check{
 		check("connection.healthy-target", "each port of the link has a healthy target",
-			revision(1), severity(Critical), side(ProviderSide),
-			after("connection.listener-on-each-port"),
+			revision(2), severity(Critical), side(ProviderSide),
+			after("connection.health-check-code"),
 			needs("provider.loadBalancers", "provider.listeners", "provider.targetHealth"), wants("provider.targetGroups"),
 			asserts("behind the listener of each link port at least one registered target is healthy (elbv2:DescribeTargetHealth)"),
 			why("without a healthy target connections are refused or time out, in every zone"),
 			source("ELBv2 API reference, TargetHealth.State and Reason; NLB guide, Troubleshoot"),
+			rows("PL-TGT-001"),
 			fix(fixTargets),
 			body(func(c *C, o *probes.Observation) {
 				b := backendsOf(o)
@@ -33,8 +34,6 @@ func targetChecks() []Check {
 						behind := b.behind(l)
 						healthy := b.healthy(l)
 						switch {
-						case len(behind) == 0:
-							c.Wrong(name, "no target is registered")
 						case len(healthy) == 0:
 							c.Wrong(name, "none of %d targets is healthy: %s", len(behind), list(states(behind)))
 						default:
@@ -51,6 +50,7 @@ func targetChecks() []Check {
 			asserts("where cross-zone load balancing is off, each zone that the endpoint is in has a healthy target behind each link port"),
 			why("an endpoint interface talks to the load balancer's node in its own zone; without cross-zone load balancing that node has its own zone's targets only"),
 			source("NLB guide, target group attributes, load_balancing.cross_zone.enabled; PrivateLink guide, Create a service"),
+			rows("PL-NLB-006", "PL-DNS-011", "PL-DNS-012"),
 			fix(func(o *probes.Observation) Fix { return fixZones(o, endpointZones(o), true) }),
 			body(func(c *C, o *probes.Observation) { judgeZones(c, o, endpointZones(o), true) }),
 		),
@@ -61,6 +61,7 @@ func targetChecks() []Check {
 			asserts("each zone of the load balancers has a healthy target behind each link port, whether or not cross-zone load balancing hides its lack"),
 			why("a zone without targets has no capacity of its own: it fails, or lives from the others"),
 			source("PrivateLink guide, Create a service; ELBv2 API reference, DescribeTargetHealth"),
+			rows("PL-NLB-006"),
 			fix(func(o *probes.Observation) Fix { return fixZones(o, serviceZones(o), false) }),
 			body(func(c *C, o *probes.Observation) { judgeZones(c, o, serviceZones(o), false) }),
 		),
@@ -222,22 +223,38 @@ func fixTargets(o *probes.Observation) Fix {
 				continue
 			}
 			group := l.TargetGroupARNs[0]
-			if len(b.behind(l)) == 0 {
-				return Fix{
-					Text:    "register targets",
-					Command: command(o.Link, ProviderSide, "elbv2", "register-targets", "--target-group-arn", group, "--targets", "Id=TARGET_ID"),
-				}
-			}
 			if f, ok := registerAgain(o, group, b.behind(l)); ok {
 				return f
 			}
-			return Fix{
-				Text:    "start the targets' servers, or let the load balancer's subnets through their security group on the health check port",
-				Command: command(o.Link, ProviderSide, "elbv2", "describe-target-health", "--target-group-arn", group),
-			}
+			return fixUnhealthy(o, group, b.behind(l))
 		}
 	}
 	return Fix{Text: "register targets and see that they answer health checks"}
+}
+
+// fixUnhealthy says what to do about targets that fail their health checks, by how they fail them.
+func fixUnhealthy(o *probes.Observation, group string, targets []probes.TargetHealth) Fix {
+	silent := !slices.ContainsFunc(targets, func(h probes.TargetHealth) bool { return h.Reason != "Target.Timeout" })
+	g, _ := groupOf(o, group)
+	other := g.HealthPort != "" && g.HealthPort != "traffic-port" &&
+		!slices.ContainsFunc(targets, func(h probes.TargetHealth) bool { return fmt.Sprint(h.Port) == g.HealthPort })
+	switch {
+	case other:
+		return Fix{
+			Text: "the health checks go to port " + g.HealthPort + ", where no target takes traffic: check the traffic's port, or let the load balancer's subnets through to that one and answer there",
+			Command: command(o.Link, ProviderSide, "elbv2", "modify-target-group", "--target-group-arn", group,
+				"--health-check-port", "traffic-port"),
+		}
+	case silent && len(targets) > 0:
+		return Fix{
+			Text:    "nothing answers the health checks: let the load balancer's subnets through the targets' security groups and network ACLs on the health check port",
+			Command: command(o.Link, ProviderSide, "elbv2", "describe-target-health", "--target-group-arn", group),
+		}
+	}
+	return Fix{
+		Text:    "start the targets' servers, or let the load balancer's subnets through their security group on the health check port",
+		Command: command(o.Link, ProviderSide, "elbv2", "describe-target-health", "--target-group-arn", group),
+	}
 }
 
 // registerAgain is the fix for targets that are all being deregistered: they are still known.

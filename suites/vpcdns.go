@@ -64,7 +64,7 @@ func vpcDNSChecks() []Check {
 		shadowCheck(),
 		check("dns.private-name-of-service", "the private name is the service's",
 			revision(1), severity(Critical), side(ProviderSide),
-			after("connection.service-exists"), because("connection.service-visible", "connection.principal-allowed"),
+			after("connection.service-exists", "connection.service-type"), because("connection.service-visible", "connection.principal-allowed"),
 			needsOne("provider.service", "consumer.service"),
 			asserts("PrivateDnsName of the service equals the link file's privateDNSName, or is a wildcard over it"),
 			why("AWS makes the name that the service has, not the one that the link file expects"),

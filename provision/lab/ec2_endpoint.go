@@ -184,8 +184,11 @@ func (c *call) requestedService() (*endpointService, error) {
 	if err != nil {
 		return nil, err
 	}
-	if kind != "Interface" {
-		return nil, wire.Errorf(400, "InvalidParameter", "Endpoint type (%s) does not match available service types ([Interface]).", kind)
+	if kind != s.kind() {
+		return nil, wire.Errorf(400, "InvalidParameter", "Endpoint type (%s) does not match available service types ([%s]).", kind, s.kind())
+	}
+	if s.gateway {
+		return nil, wire.Errorf(400, "UnsupportedOperation", "The lab's Gateway Load Balancers carry nothing: it has no endpoints for them")
 	}
 	if s.usableFrom.After(c.now) {
 		return nil, wire.Errorf(503, "Unavailable", "The service is unavailable")

@@ -86,7 +86,7 @@ func showAttachment(n *networkInterface) *interfaceAttachmentXML {
 	switch n.kind {
 	case "vpc_endpoint":
 		return &interfaceAttachmentXML{ID: "ela-attach-" + suffix, Owner: "amazon-aws", Index: 1, Status: "attached"}
-	case "network_load_balancer":
+	case "network_load_balancer", "gateway_load_balancer":
 		return &interfaceAttachmentXML{ID: "ela-attach-" + suffix, Owner: "amazon-elb", Index: 1, Status: "attached"}
 	}
 	if n.owner == "" {

@@ -98,14 +98,19 @@ func (p *privateLink) createServiceConfiguration(c *call) (any, error) {
 		return nil, err
 	}
 	arns := unique(c.params.List("NetworkLoadBalancerArn"))
-	gateways := c.params.List("GatewayLoadBalancerArn")
+	gateways := unique(c.params.List("GatewayLoadBalancerArn"))
 	if (len(arns) == 0) == (len(gateways) == 0) {
 		return nil, wire.Errorf(400, "InvalidParameter", "exactly one of network_load_balancer_arn or gateway_load_balancer_arn is a required member")
 	}
+	kind := "network"
 	if len(gateways) > 0 {
-		return nil, wire.Errorf(400, "UnsupportedOperation", "The lab has no Gateway Load Balancers: use NetworkLoadBalancerArn.N")
+		kind, arns = "gateway", gateways
 	}
-	if err := c.checkServiceBalancers(arns, ""); err != nil {
+	if kind == "gateway" && privateName != "" {
+		// That only interface services have private names is documented; code and text are UNSOURCED.
+		return nil, wire.Errorf(400, "InvalidParameter", "Private DNS names are not supported for Gateway Load Balancer endpoint services")
+	}
+	if err := c.checkServiceBalancers(arns, "", kind); err != nil {
 		return nil, err
 	}
 	ipTypes, err := c.serviceIPTypes(unique(c.params.List("SupportedIpAddressType")), arns)
@@ -127,6 +132,7 @@ func (p *privateLink) createServiceConfiguration(c *call) (any, error) {
 		state:              serviceAvailable,
 		acceptanceRequired: acceptance,
 		loadBalancers:      arns,
+		gateway:            kind == "gateway",
 		zoneIDs:            c.serviceZoneIDs(arns),
 		ipTypes:            ipTypes,
 		usableFrom:         c.now.Add(c.timing.ServiceUsable),
@@ -145,17 +151,17 @@ func (p *privateLink) createdService(c *call, s *endpointService) any {
 }
 
 // checkServiceBalancers says whether the load balancers can carry the service with the id self
-// (empty for one that is to be made).
-func (c *call) checkServiceBalancers(arns []string, self string) error {
+// (empty for one that is to be made): they are of the kind network or gateway.
+func (c *call) checkServiceBalancers(arns []string, self, kind string) error {
 	for _, arn := range arns {
 		lb, ok := c.loadBalancers[arn]
 		if !ok || lb.account != c.account || lb.region != c.region {
 			// The code is in EC2's list; the text is UNSOURCED.
 			return wire.Errorf(400, "NetworkLoadBalancerNotFoundException", "The network load balancer '%s' does not exist", shown(arn))
 		}
-		if lb.kind != "network" {
+		if lb.kind != kind {
 			// UNSOURCED code and text.
-			return wire.Errorf(400, "InvalidParameter", "The load balancer '%s' is not a network load balancer", shown(arn))
+			return wire.Errorf(400, "InvalidParameter", "The load balancer '%s' is not a %s load balancer", shown(arn), kind)
 		}
 		if lb.state != "active" && lb.state != "active_impaired" {
 			// UNSOURCED code and text; that it fails is known, clients wait for active first.

@@ -77,7 +77,7 @@ func (p *privateLink) describeServices(c *call) (any, error) {
 			case "service-region":
 				return []string{s.region}
 			case "service-type":
-				return []string{"Interface"}
+				return []string{s.kind()}
 			case "supported-ip-address-types":
 				return s.ipTypes
 			}

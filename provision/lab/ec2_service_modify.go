@@ -103,9 +103,13 @@ func changedBalancers(c *call, s *endpointService) ([]string, error) {
 	add := unique(c.params.List("AddNetworkLoadBalancerArn"))
 	remove := unique(c.params.List("RemoveNetworkLoadBalancerArn"))
 	if len(c.params.List("AddGatewayLoadBalancerArn"))+len(c.params.List("RemoveGatewayLoadBalancerArn")) > 0 {
-		return nil, wire.Errorf(400, "UnsupportedOperation", "The lab has no Gateway Load Balancers: use AddNetworkLoadBalancerArn.N")
+		return nil, wire.Errorf(400, "UnsupportedOperation", "The lab's services keep the Gateway Load Balancers that they were made with")
 	}
-	if err := c.checkServiceBalancers(add, s.id); err != nil {
+	kind := "network"
+	if s.gateway {
+		kind = "gateway"
+	}
+	if err := c.checkServiceBalancers(add, s.id, kind); err != nil {
 		return nil, err
 	}
 	for _, arn := range remove {

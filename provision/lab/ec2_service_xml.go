@@ -39,6 +39,7 @@ type serviceItem struct {
 	AcceptanceRequired bool                         `xml:"acceptanceRequired"`
 	ManagesEndpoints   bool                         `xml:"managesVpcEndpoints"`
 	LoadBalancers      *wire.Set[string]            `xml:"networkLoadBalancerArnSet"`
+	Gateways           *wire.Set[string]            `xml:"gatewayLoadBalancerArnSet"`
 	IPTypes            *wire.Set[string]            `xml:"supportedIpAddressTypeSet"`
 	BaseNames          *wire.Set[string]            `xml:"baseEndpointDnsNameSet"`
 	PrivateName        string                       `xml:"privateDnsName,omitempty"`
@@ -86,8 +87,16 @@ type privateDetailsItem struct {
 	Name string `xml:"privateDnsName"`
 }
 
-func interfaceType() *wire.Set[serviceTypeItem] {
-	return wire.SetOf([]serviceTypeItem{{Type: "Interface"}})
+// kind is the service's type: what kind of endpoint can use it.
+func (s *endpointService) kind() string {
+	if s.gateway {
+		return "GatewayLoadBalancer"
+	}
+	return "Interface"
+}
+
+func (s *endpointService) types() *wire.Set[serviceTypeItem] {
+	return wire.SetOf([]serviceTypeItem{{Type: s.kind()}})
 }
 
 func (s *endpointService) baseNames() *wire.Set[string] {
@@ -104,7 +113,7 @@ func (p *privateLink) payer(s *endpointService) string {
 func (p *privateLink) serviceItem(c *call, s *endpointService) serviceItem {
 	ids, names := c.commonZones(s, s.account)
 	item := serviceItem{
-		Types: interfaceType(), ID: s.id, Name: s.name, State: s.state,
+		Types: s.types(), ID: s.id, Name: s.name, State: s.state,
 		ZoneIDs: wire.SetOf(ids), Zones: wire.SetOf(names),
 		AcceptanceRequired: s.acceptanceRequired,
 		LoadBalancers:      wire.SetOf(slices.Clone(s.loadBalancers)),
@@ -114,6 +123,9 @@ func (p *privateLink) serviceItem(c *call, s *endpointService) serviceItem {
 		Payer:              p.payer(s),
 		Tags:               tagSet(s.tags),
 		Regions:            wire.SetOf([]serviceRegionItem{}),
+	}
+	if s.gateway {
+		item.LoadBalancers, item.Gateways = wire.SetOf([]string{}), item.LoadBalancers
 	}
 	if s.privateName != "" {
 		v := s.verification
@@ -129,7 +141,7 @@ func (p *privateLink) serviceItem(c *call, s *endpointService) serviceItem {
 func (p *privateLink) serviceDetail(c *call, s *endpointService) serviceDetailItem {
 	ids, names := c.commonZones(s, c.account)
 	item := serviceDetailItem{
-		Name: s.name, ID: s.id, Types: interfaceType(), Region: s.region,
+		Name: s.name, ID: s.id, Types: s.types(), Region: s.region,
 		ZoneIDs: wire.SetOf(ids), Zones: wire.SetOf(names), Owner: s.account, BaseNames: s.baseNames(),
 		PrivateName: s.privateName, AcceptanceRequired: s.acceptanceRequired, Payer: p.payer(s),
 		Tags: tagSet(s.tagsFor(c.account)), IPTypes: wire.SetOf(slices.Clone(s.ipTypes)),

@@ -41,6 +41,9 @@ func (w *world) targetHealth(g *targetGroup, t *target) healthStateXML {
 		}
 		return healthStateXML{"unused", "Target.InvalidState", "Target is in the " + state + " state"}
 	}
+	if g.targetType == "ip" && w.isBalancerAddress(g.vpc, t.id) {
+		return healthStateXML{"unused", "Target.IpUnusable", "The target IP address is reserved for use by a load balancer"}
+	}
 	if lb := w.loadBalancers[lbs[0]]; t.zoneID != "" && lb != nil &&
 		!slices.ContainsFunc(lb.nodes, func(n *loadBalancerNode) bool { return n.zoneID == t.zoneID }) {
 		return healthStateXML{"unused", "Target.NotInUse", "Target is in an Availability Zone that is not enabled for the load balancer"}
@@ -49,6 +52,16 @@ func (w *world) targetHealth(g *targetGroup, t *target) healthStateXML {
 		return healthStateXML{State: t.state}
 	}
 	return healthStateXML{t.state, t.reason, t.detail}
+}
+
+// isBalancerAddress says whether an address of the VPC is a load balancer node's, which can't be a target.
+func (w *world) isBalancerAddress(vpcID, addr string) bool {
+	for _, n := range w.interfaces {
+		if n.vpc == vpcID && n.kind == "network_load_balancer" && n.addr.String() == addr {
+			return true
+		}
+	}
+	return false
 }
 
 func describeTargetHealth(c *call) (any, error) {

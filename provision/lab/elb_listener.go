@@ -68,6 +68,9 @@ func createListener(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := lb.onlyNetwork(); err != nil {
+		return nil, err
+	}
 	l := &listener{loadBalancer: lb.id}
 	t, err := listenerFrom(c, lb, l, tlsSetting{})
 	if err != nil {

@@ -50,6 +50,9 @@ type newLoadBalancer struct {
 }
 
 func createLoadBalancer(c *call) (any, error) {
+	if c.params.String("Type") == "gateway" {
+		return createGatewayBalancer(c)
+	}
 	n, err := loadBalancerFrom(c)
 	if err != nil {
 		return nil, err
@@ -98,7 +101,7 @@ func loadBalancerFrom(c *call) (*newLoadBalancer, error) {
 	}
 	if kind := cmp.Or(c.params.String("Type"), "application"); kind != "network" {
 		return nil, wire.Errorf(400, "InvalidConfigurationRequest",
-			"The lab has network load balancers; '%.64s' load balancers are not supported", kind)
+			"The lab has network and gateway load balancers; '%.64s' load balancers are not supported", kind)
 	}
 	if n.scheme != "internal" && n.scheme != "internet-facing" {
 		return nil, wire.Errorf(400, "InvalidScheme", "The requested scheme is not valid")
@@ -200,7 +203,7 @@ func (w *world) addNodes(lb *loadBalancer, places []placement) error {
 	description := "ELB " + strings.TrimPrefix(lb.id[strings.Index(lb.id, "loadbalancer/"):], "loadbalancer/")
 	var made []*loadBalancerNode
 	for _, p := range places {
-		n, err := w.newInterface(p.subnet, "network_load_balancer", description, lb.id, lb.groups, p.want)
+		n, err := w.newInterface(p.subnet, lb.kind+"_load_balancer", description, lb.id, lb.groups, p.want)
 		if err != nil {
 			for _, node := range made {
 				w.removeInterface(w.interfaces[node.eni])

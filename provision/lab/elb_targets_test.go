@@ -216,3 +216,22 @@ func TestRegisterWhileDraining(t *testing.T) {
 		return time.Since(start) > 200*time.Millisecond
 	})
 }
+
+// An address of the load balancer itself can be registered, and is never used.
+func TestLoadBalancerAsTarget(t *testing.T) {
+	t.Parallel()
+	b := newBasics(t, nil)
+	v := b.vpc("10.0.0.0/16")
+	lb := *b.balancer("svc", b.subnet(v, "10.0.1.0/24", zoneID(1))).LoadBalancerArn
+	tg := *b.targetGroup("tg", v, elbtypes.TargetTypeEnumIp).TargetGroupArn
+	b.listener(lb, tg, 80)
+	node := ok[*ec2.DescribeNetworkInterfacesOutput](b)(b.ec2.DescribeNetworkInterfaces(b.ctx, &ec2.DescribeNetworkInterfacesInput{
+		Filters: filterBy("interface-type", "network_load_balancer"),
+	})).NetworkInterfaces[0].PrivateIpAddress
+	ok[*elb.RegisterTargetsOutput](b)(b.elb.RegisterTargets(b.ctx, &elb.RegisterTargetsInput{
+		TargetGroupArn: &tg, Targets: []elbtypes.TargetDescription{{Id: node}},
+	}))
+	health := ok[*elb.DescribeTargetHealthOutput](b)(b.elb.DescribeTargetHealth(b.ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: &tg})).TargetHealthDescriptions[0].TargetHealth
+	equal(b, "state", health.State, elbtypes.TargetHealthStateEnumUnused)
+	equal(b, "reason", health.Reason, elbtypes.TargetHealthReasonEnumIpUnusable)
+}

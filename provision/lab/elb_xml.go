@@ -14,11 +14,11 @@ type loadBalancerList struct {
 
 type loadBalancerXML struct {
 	ARN     string                    `xml:"LoadBalancerArn"`
-	DNS     string                    `xml:"DNSName"`
-	Zone    string                    `xml:"CanonicalHostedZoneId"`
+	DNS     string                    `xml:"DNSName,omitempty"`
+	Zone    string                    `xml:"CanonicalHostedZoneId,omitempty"`
 	Created string                    `xml:"CreatedTime"`
 	Name    string                    `xml:"LoadBalancerName"`
-	Scheme  string                    `xml:"Scheme"`
+	Scheme  string                    `xml:"Scheme,omitempty"`
 	VPC     string                    `xml:"VpcId"`
 	State   elbStateXML               `xml:"State"`
 	Type    string                    `xml:"Type"`
@@ -45,9 +45,12 @@ type elbAddressXML struct {
 
 func showLoadBalancer(c *call, lb *loadBalancer) loadBalancerXML {
 	x := loadBalancerXML{
-		ARN: lb.id, DNS: lb.dnsName, Zone: elbZoneID(lb.region), Created: timestamp(lb.created), Name: lb.name,
+		ARN: lb.id, DNS: lb.dnsName, Created: timestamp(lb.created), Name: lb.name,
 		Scheme: lb.scheme, VPC: lb.vpc, State: elbStateXML{lb.state, lb.reason}, Type: lb.kind,
 		Zones: showNodes(c, lb), IPType: lb.ipAddressType,
+	}
+	if lb.kind == "network" {
+		x.Zone = elbZoneID(lb.region)
 	}
 	if len(lb.groups) > 0 {
 		x.Groups, x.Enforce = wire.MembersOf(lb.groups), lb.enforce

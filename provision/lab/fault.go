@@ -34,8 +34,10 @@ type Fault struct {
 func Faults() []Fault {
 	return slices.Concat(
 		permissionFaults(),
+		serviceFaults(),
 		balancerFaults(),
 		subnetFaults(),
+		targetFaults(),
 		endpointFaults(),
 		groupFaults(),
 		txtFaults(),

@@ -10,64 +10,76 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
-// balancerFaults: the load balancer, its listeners and its targets.
+// balancerFaults: the load balancers and their listeners.
 func balancerFaults() []Fault {
 	return []Fault{
 		{
-			Name: "no-healthy-target", Text: "the servers on all targets have stopped",
-			Excludes: []string{"target"}, set: (*breaker).noHealthyTarget,
+			Name: "load-balancer-failed", Text: "the load balancer is in the state failed",
+			Excludes: []string{"load-balancer"}, set: (*breaker).balancerFailed,
 		},
 		{
 			Name: "listener-missing", Text: "the load balancer has no listener on port 443",
 			Excludes: []string{"listener"}, set: (*breaker).listenerMissing,
 		},
+		{
+			Name: "listener-on-other-port", Text: "the listener for port 443 listens on port 8443",
+			Excludes: []string{"listener"}, set: (*breaker).listenerOnOtherPort,
+		},
+		{
+			Name: "listener-for-udp", Text: "the listener on port 443 takes UDP only",
+			Excludes: []string{"listener"}, set: (*breaker).listenerForUDP,
+		},
+		{
+			Name: "load-balancer-group-closed", Text: "a load balancer of the service has a security group that admits nobody",
+			Excludes: []string{"load-balancer"}, set: (*breaker).balancerGroupClosed,
+		},
 	}
 }
 
-func (b *breaker) noHealthyTarget(ctx context.Context) error {
-	groups, err := b.targetGroups(ctx)
+// balancer describes the first load balancer of the service.
+func (b *breaker) balancer(ctx context.Context) (*elbtypes.LoadBalancer, error) {
+	s, err := b.configuration(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out, err := b.sides.Provider.ELB.DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{LoadBalancerArns: s.NetworkLoadBalancerArns})
+	if err != nil {
+		return nil, err
+	}
+	return &out.LoadBalancers[0], nil
+}
+
+func nodeSubnets(lb *elbtypes.LoadBalancer) []string {
+	var ids []string
+	for _, z := range lb.AvailabilityZones {
+		ids = append(ids, aws.ToString(z.SubnetId))
+	}
+	return ids
+}
+
+func (b *breaker) untilActive(ctx context.Context, arn string) error {
+	return b.until(ctx, "load balancer "+arn+" is active", func() (bool, error) {
+		out, err := b.sides.Provider.ELB.DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{LoadBalancerArns: []string{arn}})
+		return err == nil && out.LoadBalancers[0].State.Code == elbtypes.LoadBalancerStateEnumActive, err
+	})
+}
+
+func (b *breaker) balancerFailed(ctx context.Context) error {
+	lb, err := b.balancer(ctx)
 	if err != nil {
 		return err
 	}
-	stopped := map[string]bool{}
-	for _, g := range groups {
-		health, err := b.sides.Provider.ELB.DescribeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: g.TargetGroupArn})
-		if err != nil {
-			return err
-		}
-		for _, t := range health.TargetHealthDescriptions {
-			if id := *t.Target.Id; !stopped[id] {
-				stopped[id] = true
-				if err := b.lab.StopServers(id); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return b.until(ctx, "every target is unhealthy", func() (bool, error) {
-		for _, g := range groups {
-			health, err := b.sides.Provider.ELB.DescribeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: g.TargetGroupArn})
-			if err != nil {
-				return false, err
-			}
-			for _, t := range health.TargetHealthDescriptions {
-				if t.TargetHealth.State != elbtypes.TargetHealthStateEnumUnhealthy {
-					return false, nil
-				}
-			}
-		}
-		return true, nil
-	})
+	return b.lab.BalancerState(*lb.LoadBalancerArn, "failed", "the load balancer could not be set up")
 }
 
 // listeners lists the listeners of the service's load balancers.
 func (b *breaker) listeners(ctx context.Context) ([]elbtypes.Listener, error) {
-	out, err := b.sides.Provider.EC2.DescribeVpcEndpointServiceConfigurations(ctx, &ec2.DescribeVpcEndpointServiceConfigurationsInput{ServiceIds: []string{b.link.Provider.ServiceID}})
+	s, err := b.configuration(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var all []elbtypes.Listener
-	for _, arn := range out.ServiceConfigurations[0].NetworkLoadBalancerArns {
+	for _, arn := range s.NetworkLoadBalancerArns {
 		l, err := b.sides.Provider.ELB.DescribeListeners(ctx, &elb.DescribeListenersInput{LoadBalancerArn: &arn})
 		if err != nil {
 			return nil, err
@@ -77,34 +89,76 @@ func (b *breaker) listeners(ctx context.Context) ([]elbtypes.Listener, error) {
 	return all, nil
 }
 
-func (b *breaker) targetGroups(ctx context.Context) ([]elbtypes.TargetGroup, error) {
+// listener finds the one on the port.
+func (b *breaker) listener(ctx context.Context, port int32) (*elbtypes.Listener, error) {
 	listeners, err := b.listeners(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var arns []string
 	for _, l := range listeners {
-		for _, a := range l.DefaultActions {
-			arns = append(arns, aws.ToString(a.TargetGroupArn))
+		if aws.ToInt32(l.Port) == port {
+			return &l, nil
 		}
 	}
-	out, err := b.sides.Provider.ELB.DescribeTargetGroups(ctx, &elb.DescribeTargetGroupsInput{TargetGroupArns: arns})
-	if err != nil {
-		return nil, err
-	}
-	return out.TargetGroups, nil
+	return nil, fmt.Errorf("no listener on port %d among %d", port, len(listeners))
 }
 
 func (b *breaker) listenerMissing(ctx context.Context) error {
-	listeners, err := b.listeners(ctx)
+	l, err := b.listener(ctx, 443)
 	if err != nil {
 		return err
 	}
-	for _, l := range listeners {
-		if aws.ToInt32(l.Port) == 443 {
-			_, err := b.sides.Provider.ELB.DeleteListener(ctx, &elb.DeleteListenerInput{ListenerArn: l.ListenerArn})
-			return err
-		}
+	_, err = b.sides.Provider.ELB.DeleteListener(ctx, &elb.DeleteListenerInput{ListenerArn: l.ListenerArn})
+	return err
+}
+
+func (b *breaker) listenerOnOtherPort(ctx context.Context) error {
+	l, err := b.listener(ctx, 443)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("no listener on port 443 among %d", len(listeners))
+	_, err = b.sides.Provider.ELB.ModifyListener(ctx, &elb.ModifyListenerInput{ListenerArn: l.ListenerArn, Port: aws.Int32(8443)})
+	return err
+}
+
+// listenerForUDP makes the listener one for UDP, in front of a target group for it.
+func (b *breaker) listenerForUDP(ctx context.Context) error {
+	l, err := b.listener(ctx, 443)
+	if err != nil {
+		return err
+	}
+	lb, err := b.balancer(ctx)
+	if err != nil {
+		return err
+	}
+	made, err := b.sides.Provider.ELB.CreateTargetGroup(ctx, &elb.CreateTargetGroupInput{
+		Name: aws.String("udp-443"), Protocol: elbtypes.ProtocolEnumUdp, Port: aws.Int32(443), VpcId: lb.VpcId,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = b.sides.Provider.ELB.ModifyListener(ctx, &elb.ModifyListenerInput{
+		ListenerArn: l.ListenerArn, Protocol: elbtypes.ProtocolEnumUdp, DefaultActions: forwardTo(*made.TargetGroups[0].TargetGroupArn),
+	})
+	return err
+}
+
+func forwardTo(group string) []elbtypes.Action {
+	return []elbtypes.Action{{Type: elbtypes.ActionTypeEnumForward, TargetGroupArn: &group}}
+}
+
+// balancerGroupClosed adds a load balancer whose security group has no rule: groups can't be given to
+// one that was made without.
+func (b *breaker) balancerGroupClosed(ctx context.Context) error {
+	lb, err := b.balancer(ctx)
+	if err != nil {
+		return err
+	}
+	group, err := b.sides.Provider.EC2.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
+		GroupName: aws.String("second"), Description: aws.String("of the second load balancer"), VpcId: lb.VpcId,
+	})
+	if err != nil {
+		return err
+	}
+	return b.secondBalancer(ctx, secondBalancer{groups: []string{*group.GroupId}})
 }

@@ -80,6 +80,9 @@ func (p *plane) inUse(lb *loadBalancer, t *target) bool {
 	if i := p.world.instances[t.id]; i != nil && i.state != "running" {
 		return false
 	}
+	if p.world.isBalancerAddress(lb.vpc, t.id) {
+		return false
+	}
 	zone := p.targetZone(t)
 	return zone == "" || slices.ContainsFunc(lb.nodes, func(n *loadBalancerNode) bool { return n.zoneID == zone })
 }

@@ -158,7 +158,7 @@ type loadBalancer struct {
 	name            string
 	dnsName         string
 	scheme          string // internal, internet-facing
-	kind            string // network
+	kind            string // network, gateway
 	vpc             string
 	state           string // provisioning, active, active_impaired, failed
 	reason          string
@@ -225,6 +225,7 @@ type endpointService struct {
 	state              string // Pending, Available, Deleting, Failed
 	acceptanceRequired bool
 	loadBalancers      []string // ARNs
+	gateway            bool     // they are Gateway Load Balancers
 	zoneIDs            []string // fixed when the load balancers were given or Modify was called
 	ipTypes            []string
 	privateName        string

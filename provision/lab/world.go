@@ -213,7 +213,7 @@ func (w *world) newInterface(s *subnet, kind, description, owner string, groups 
 	switch kind {
 	case "vpc_endpoint":
 		n.managed, n.requesterID = true, "727180483921"
-	case "network_load_balancer":
+	case "network_load_balancer", "gateway_load_balancer":
 		n.managed, n.requesterID = true, "amazon-elb"
 	}
 	s.used[addr] = n.id
