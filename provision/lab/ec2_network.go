@@ -11,7 +11,6 @@ import (
 type vpcParts struct {
 	routes       owned // the main route table
 	association  string
-	acl          owned // the default network ACL
 	dhcp         string
 	cidrID       string
 	usageMetrics bool
@@ -53,114 +52,6 @@ func (w *world) dhcpOptions(account, region string) string {
 	h := fnv.New64a()
 	_, _ = fmt.Fprintf(h, "%d/%s/%s", w.seed, account, region) // a hash never fails
 	return fmt.Sprintf("dopt-0%016x", h.Sum64())
-}
-
-type aclXML struct {
-	ID           string                       `xml:"networkAclId"`
-	VPC          string                       `xml:"vpcId"`
-	Owner        string                       `xml:"ownerId"`
-	Default      bool                         `xml:"default"`
-	Entries      *wire.Set[aclEntryXML]       `xml:"entrySet"`
-	Associations *wire.Set[aclAssociationXML] `xml:"associationSet"`
-	Tags         *wire.Set[tagItem]           `xml:"tagSet"`
-}
-
-type aclEntryXML struct {
-	Number   int    `xml:"ruleNumber"`
-	Protocol string `xml:"protocol"`
-	Action   string `xml:"ruleAction"`
-	Egress   bool   `xml:"egress"`
-	CIDR     string `xml:"cidrBlock"`
-}
-
-type aclAssociationXML struct {
-	ID     string `xml:"networkAclAssociationId"`
-	ACL    string `xml:"networkAclId"`
-	Subnet string `xml:"subnetId"`
-}
-
-// defaultACL is what the default network ACL of every VPC says: allow all, deny the rest.
-func defaultACL() []aclEntryXML {
-	return []aclEntryXML{
-		{100, "-1", "allow", true, "0.0.0.0/0"},
-		{32767, "-1", "deny", true, "0.0.0.0/0"},
-		{100, "-1", "allow", false, "0.0.0.0/0"},
-		{32767, "-1", "deny", false, "0.0.0.0/0"},
-	}
-}
-
-// subnetsOf lists a VPC's subnets, oldest first.
-func subnetsOf(c *call, vpcID string) []*subnet {
-	var out []*subnet
-	for _, s := range mine(c, c.subnets) {
-		if s.vpc == vpcID {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-func describeNetworkAcls(c *call) (any, error) {
-	all := partsOf(c, func(p *vpcParts) *owned { return &p.acl })
-	associations := func(p part) []aclAssociationXML {
-		var out []aclAssociationXML
-		for _, s := range subnetsOf(c, p.vpc.id) {
-			out = append(out, aclAssociationXML{"aclassoc-" + s.id[len("subnet-"):], p.id, s.id})
-		}
-		return out
-	}
-	set, next, err := listing[part, aclXML]{
-		ids: "NetworkAclId", all: all, find: findPart(c, all, "InvalidNetworkAclID.NotFound", "networkAcl"),
-		filters: []string{
-			"association.association-id", "association.network-acl-id", "association.subnet-id", "default",
-			"entry.cidr", "entry.egress", "entry.protocol", "entry.rule-action", "entry.rule-number",
-			"network-acl-id", "owner-id", "vpc-id",
-		},
-		values: func(p part, name string) (out []string) {
-			for _, a := range associations(p) {
-				switch name {
-				case "association.association-id":
-					out = append(out, a.ID)
-				case "association.network-acl-id":
-					out = append(out, a.ACL)
-				case "association.subnet-id":
-					out = append(out, a.Subnet)
-				}
-			}
-			for _, e := range defaultACL() {
-				switch name {
-				case "entry.cidr":
-					out = append(out, e.CIDR)
-				case "entry.egress":
-					out = append(out, yes(e.Egress))
-				case "entry.protocol":
-					out = append(out, e.Protocol)
-				case "entry.rule-action":
-					out = append(out, e.Action)
-				case "entry.rule-number":
-					out = append(out, itoa(e.Number))
-				}
-			}
-			switch name {
-			case "default":
-				return one("true")
-			case "network-acl-id":
-				return one(p.id)
-			case "owner-id":
-				return one(p.account)
-			case "vpc-id":
-				return one(p.vpc.id)
-			}
-			return out
-		},
-		show: func(p part) aclXML {
-			return aclXML{p.id, p.vpc.id, p.account, true, wire.SetOf(defaultACL()), wire.SetOf(associations(p)), tagSet(p.tags)}
-		},
-	}.run(c)
-	return struct {
-		Items *wire.Set[aclXML] `xml:"networkAclSet"`
-		Next  string            `xml:"nextToken,omitempty"`
-	}{set, next}, err
 }
 
 type routeTableXML struct {

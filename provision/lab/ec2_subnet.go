@@ -112,6 +112,7 @@ func createSubnet(c *call) (any, error) {
 	s := &subnet{
 		owned: owned{id: c.newID("subnet"), account: c.account, region: c.region, created: c.stamp(), tags: t},
 		vpc:   v.id, cidr: cidr, zoneID: z.id, used: map[netip.Addr]string{},
+		acl: c.defaultACL(v.id).id, aclAssociation: c.newID("aclassoc"),
 	}
 	c.subnets[s.id] = s
 	return struct {

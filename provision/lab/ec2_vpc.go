@@ -21,7 +21,11 @@ func ec2BasicOperations() map[string]operation {
 		"AuthorizeSecurityGroupIngress": write(authorizeIngress), "AuthorizeSecurityGroupEgress": write(authorizeEgress),
 		"RevokeSecurityGroupIngress": write(revokeIngress), "RevokeSecurityGroupEgress": write(revokeEgress),
 		"DescribeNetworkInterfaces": read(describeNetworkInterfaces), "DescribeNetworkAcls": read(describeNetworkAcls),
-		"DescribeRouteTables": read(describeRouteTables), "DescribeDhcpOptions": read(describeDhcpOptions),
+		"CreateNetworkAcl": write(createNetworkACL), "DeleteNetworkAcl": write(deleteNetworkACL),
+		"CreateNetworkAclEntry": write(createACLEntry), "ReplaceNetworkAclEntry": write(replaceACLEntry),
+		"DeleteNetworkAclEntry":        write(deleteACLEntry),
+		"ReplaceNetworkAclAssociation": write(replaceACLAssociation),
+		"DescribeRouteTables":          read(describeRouteTables), "DescribeDhcpOptions": read(describeDhcpOptions),
 		"CreateInternetGateway": write(createInternetGateway), "DeleteInternetGateway": write(deleteInternetGateway),
 		"AttachInternetGateway": write(attachInternetGateway), "DetachInternetGateway": write(detachInternetGateway),
 		"DescribeInternetGateways": read(describeInternetGateways),
@@ -114,9 +118,10 @@ func createVpc(c *call) (any, error) {
 		return owned{id: c.newID(prefix), account: c.account, region: c.region, created: v.created, tags: tags{}}
 	}
 	c.parts[v.id] = &vpcParts{
-		routes: beside("rtb"), association: c.newID("rtbassoc"), acl: beside("acl"),
+		routes: beside("rtb"), association: c.newID("rtbassoc"),
 		dhcp: c.dhcpOptions(c.account, c.region), cidrID: c.newID("vpc-cidr-assoc"),
 	}
+	newDefaultACL(c, v)
 	g := newGroup(c, v, "default", "default VPC security group", tags{})
 	g.isDefault = true
 	g.ingress = []groupRule{{id: c.newID("sgr"), protocol: "-1", from: -1, to: -1, group: g.id, tags: tags{}}}
@@ -190,6 +195,11 @@ func deleteVpc(c *call) (any, error) {
 			delete(c.groups, g.id) // only the default group is left
 		}
 	}
+	for _, a := range c.acls {
+		if a.vpc == v.id {
+			delete(c.acls, a.id) // only the default one is left
+		}
+	}
 	delete(c.parts, v.id)
 	delete(c.vpcs, v.id)
 	return done{true}, nil
@@ -204,6 +214,11 @@ func (c *call) vpcInUse(v *vpc) bool {
 	}
 	for _, g := range c.groups {
 		if g.vpc == v.id && !g.isDefault {
+			return true
+		}
+	}
+	for _, a := range c.acls {
+		if a.vpc == v.id && !a.isDefault {
 			return true
 		}
 	}

@@ -23,6 +23,7 @@ type world struct {
 	vpcs          map[string]*vpc
 	subnets       map[string]*subnet
 	groups        map[string]*securityGroup
+	acls          map[string]*networkACL
 	interfaces    map[string]*networkInterface
 	instances     map[string]*instance
 	gateways      map[string]*internetGateway // CreateInternetGateway: for teardown tests of real VPCs only
@@ -98,6 +99,9 @@ type subnet struct {
 	cidr   netip.Prefix
 	zoneID string
 	used   map[netip.Addr]string // address -> network interface id ("" = reserved by the lab)
+
+	acl            string // its network ACL's id
+	aclAssociation string // aclassoc-…: another one after each ReplaceNetworkAclAssociation
 }
 
 type securityGroup struct {

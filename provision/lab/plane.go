@@ -52,6 +52,7 @@ type plane struct {
 	networks  map[string]*vpcNetwork
 	hosts     map[string]*host
 	groups    map[string]*groupCell
+	borders   map[string]*border // by subnet id
 	balancers map[string]*balancerCell
 	services  map[string]*serviceCell
 	accepted  map[string]bool // endpoints that were available once
@@ -78,7 +79,7 @@ func newPlane(w *world, log *slog.Logger) (*plane, error) {
 	p := &plane{
 		world: w, log: log, ca: ca, internet: internet, wake: make(chan struct{}, 1),
 		seed: maphash.MakeSeed(), flows: make(chan struct{}, maxFlows),
-		networks: map[string]*vpcNetwork{}, hosts: map[string]*host{}, groups: map[string]*groupCell{},
+		networks: map[string]*vpcNetwork{}, hosts: map[string]*host{}, groups: map[string]*groupCell{}, borders: map[string]*border{},
 		balancers: map[string]*balancerCell{}, services: map[string]*serviceCell{},
 		accepted: map[string]bool{}, vantages: map[string]*Vantage{},
 		verifying: map[string]*verifyRun{},
@@ -172,6 +173,7 @@ func (p *plane) follow() {
 	p.due = time.Time{}
 	p.followVantages()
 	p.followGroups()
+	p.followBorders()
 	p.health.follow()
 	p.followBalancers()
 	p.followServices()
@@ -277,7 +279,7 @@ func (p *plane) attach(i *networkInterface) error {
 	if s := p.world.subnets[i.subnet]; s != nil {
 		zoneID = s.zoneID
 	}
-	a, err := v.net.attach(i.addr, zoneID, i.id)
+	a, err := v.net.attach(i.addr, zoneID, i.id, p.borderOf(i.subnet))
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ type vpcNetwork struct {
 	linkDNS  netip.Addr // 169.254.169.253
 
 	dnsSupport atomic.Bool // off: the resolver is silent
+	bordered   atomic.Bool // a network ACL of the VPC may deny something
 	faults     atomic.Pointer[linkFaults]
 	lies       tampering
 	private    []*names.Zone // what the resolver has, guarded by world.mu
@@ -51,7 +52,8 @@ type attachment struct {
 	network *vpcNetwork
 	addr    netip.Addr
 	zoneID  string
-	eni     string // "" for a vantage
+	eni     string  // "" for a vantage
+	border  *border // of its subnet
 
 	// guards is nil until the first follow: nothing gets in or out before its groups are known.
 	guards atomic.Pointer[guards]
@@ -132,11 +134,11 @@ func (n *vpcNetwork) close() {
 	n.net.Close()
 }
 
-func (n *vpcNetwork) attach(addr netip.Addr, zoneID, eni string) (*attachment, error) {
+func (n *vpcNetwork) attach(addr netip.Addr, zoneID, eni string, b *border) (*attachment, error) {
 	if err := n.net.AddAddr(addr); err != nil {
 		return nil, fmt.Errorf("give %s to %s: %w", addr, n.id, err)
 	}
-	a := &attachment{network: n, addr: addr, zoneID: zoneID, eni: eni}
+	a := &attachment{network: n, addr: addr, zoneID: zoneID, eni: eni, border: b}
 	a.renewFlows()
 	n.mu.Lock()
 	n.addrs[addr] = a
@@ -176,7 +178,8 @@ func (a *attachment) endFlows() { a.opened.Load().end() }
 func (n *vpcNetwork) judge(pk network.Packet) (network.Verdict, time.Duration) {
 	faults, down := n.faults.Load(), n.plane.zonesDown.Load()
 	opens := pk.Proto == protoTCP && pk.SYN && !pk.ACK || pk.Proto == protoUDP
-	if !opens && faults == nil && down == nil {
+	bordered := n.bordered.Load()
+	if !opens && faults == nil && down == nil && !bordered {
 		return network.Pass, 0
 	}
 	src, dst := n.at(pk.Src), n.at(pk.Dst)
@@ -189,6 +192,9 @@ func (n *vpcNetwork) judge(pk network.Packet) (network.Verdict, time.Duration) {
 			return network.Drop, 0
 		}
 		delay = faults.latency
+	}
+	if bordered && src != nil && dst != nil && !crosses(pk, src, dst) {
+		return network.Drop, 0 // what the resolver says and hears is not filtered: it has no subnet
 	}
 	switch {
 	case !opens:

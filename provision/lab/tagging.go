@@ -116,7 +116,6 @@ func taggable(c *call) []tagged {
 		add("vpc", &v.owned)
 		if p := c.parts[v.id]; p != nil {
 			add("route-table", &p.routes)
-			add("network-acl", &p.acl)
 		}
 	}
 	for _, s := range mine(c, c.subnets) {
@@ -130,6 +129,9 @@ func taggable(c *call) []tagged {
 				out = append(out, tagged{r.id, "security-group-rule", func() tags { return r.tags }, func(t tags) { r.tags = t }})
 			}
 		}
+	}
+	for _, a := range mine(c, c.acls) {
+		add("network-acl", &a.owned)
 	}
 	for _, n := range mine(c, c.interfaces) {
 		add("network-interface", &n.owned)
@@ -195,7 +197,7 @@ func unknownID(c *call, id string) error {
 	case "rtb":
 		err = wire.Errorf(400, "InvalidRouteTableID.NotFound", "The routeTable ID '%.128s' does not exist", id)
 	case "acl":
-		err = wire.Errorf(400, "InvalidNetworkAclID.NotFound", "The networkAcl ID '%.128s' does not exist", id)
+		_, err = c.acl(id)
 	case "vpce":
 		err = wire.Errorf(400, "InvalidVpcEndpointId.NotFound", "The Vpc Endpoint Id '%.128s' does not exist", id)
 	case "vpce-svc":

@@ -60,7 +60,7 @@ func newWorld(opts Options, ids *idSource, log *slog.Logger) *world {
 			fixed: map[string]bool{}, tls: map[string]tlsSetting{},
 		},
 		accounts: map[string]*account{}, keys: map[string]*accessKey{},
-		vpcs: map[string]*vpc{}, subnets: map[string]*subnet{}, groups: map[string]*securityGroup{},
+		vpcs: map[string]*vpc{}, subnets: map[string]*subnet{}, groups: map[string]*securityGroup{}, acls: map[string]*networkACL{},
 		interfaces: map[string]*networkInterface{}, instances: map[string]*instance{},
 		gateways: map[string]*internetGateway{}, loadBalancers: map[string]*loadBalancer{},
 		targetGroups: map[string]*targetGroup{}, listeners: map[string]*listener{},
