@@ -12,6 +12,7 @@ type balancer struct {
 	arn       string
 	network   *vpcNetwork
 	nodes     map[string]netip.Addr // by zone id
+	nodes6    map[string]netip.Addr // the same in IPv6, of one that is dualstack
 	active    bool
 	enforce   bool // security groups apply to PrivateLink traffic
 	groups    []*groupCell
@@ -76,7 +77,7 @@ func (p *plane) followBalancers() {
 
 func (p *plane) compileBalancer(lb *loadBalancer, listeners []*listener) *balancer {
 	b := &balancer{
-		arn: lb.id, network: p.networks[lb.vpc], nodes: map[string]netip.Addr{},
+		arn: lb.id, network: p.networks[lb.vpc], nodes: map[string]netip.Addr{}, nodes6: map[string]netip.Addr{},
 		active:  lb.carries(),
 		enforce: lb.enforce != "off", listeners: map[uint16]listenerRoute{}, healthy: map[string]bool{},
 	}
@@ -87,6 +88,9 @@ func (p *plane) compileBalancer(lb *loadBalancer, listeners []*listener) *balanc
 	for _, n := range lb.nodes {
 		if i := p.world.interfaces[n.eni]; i != nil {
 			b.nodes[n.zoneID] = i.addr
+			if i.addr6.IsValid() {
+				b.nodes6[n.zoneID] = i.addr6
+			}
 			b.healthy[n.zoneID] = len(listeners) > 0
 		}
 	}

@@ -20,14 +20,15 @@ type endpointRequest struct {
 	places     []endpointPlace
 	groups     []string
 	privateDNS bool
+	types      addressTypes
 	tags       tags
 }
 
-// endpointPlace is a subnet that the endpoint gets an interface in; a valid addr asks for that
-// very address.
+// endpointPlace is a subnet that the endpoint gets an interface in; a valid addr or addr6 asks for
+// that very address.
 type endpointPlace struct {
-	subnet *subnet
-	addr   netip.Addr
+	subnet      *subnet
+	addr, addr6 netip.Addr
 }
 
 // createEndpoint is CreateVpcEndpoint for interface endpoints to endpoint services. Interfaces and
@@ -51,7 +52,7 @@ func createEndpoint(c *call) (any, error) {
 		connectionID: c.newID("vpce-con"), // the form of these ids is UNSOURCED
 		serviceName:  r.service.name, serviceID: r.service.id, vpc: r.vpc.id,
 		state: endpointPendingAcceptance, groups: r.groups, suffix: c.alnum(8),
-		ipAddressType: "ipv4", recordIPType: "ipv4", visibleFrom: c.now.Add(c.timing.EndpointVisible),
+		ipAddressType: r.types.ip, recordIPType: r.types.records, visibleFrom: c.now.Add(c.timing.EndpointVisible),
 	}
 	c.endpoints[e.id] = e // before its interfaces, which lead packets to it
 	if err := c.giveInterfaces(e, nil, r.places); err != nil {
@@ -85,6 +86,15 @@ func (w *world) giveInterfaces(e *endpoint, moved, added []endpointPlace) error 
 			return err
 		}
 		made = append(made, n)
+		if e.ipAddressType == typeDualstack {
+			err = w.giveIPv6(n, p.addr6)
+		}
+		if err != nil {
+			for _, n := range made {
+				w.removeInterface(n)
+			}
+			return err
+		}
 	}
 	for i, p := range moved {
 		at := slices.Index(e.subnets, p.subnet.id)
@@ -123,7 +133,10 @@ func (c *call) endpointRequest() (*endpointRequest, error) {
 	if r.groups, err = c.requestedGroups(r.vpc, unique(c.params.List("SecurityGroupId"))); err != nil {
 		return nil, err
 	}
-	if err := c.checkAddressTypes(r.service); err != nil {
+	if r.types, err = c.requestedAddressTypes(r.service, addressTypes{}); err != nil {
+		return nil, err
+	}
+	if err := checkSubnetFamilies(r.types.ip, r.places); err != nil {
 		return nil, err
 	}
 	if err := c.checkNotForServices(); err != nil {
@@ -218,8 +231,15 @@ func (c *call) requestedPlaces(v *vpc, ids []string) ([]endpointPlace, error) {
 			// Whether AWS takes a configuration of a subnet that the request does not list is UNSOURCED.
 			return wire.Errorf(400, "InvalidParameter", "The subnet configuration names the subnet '%s', which the endpoint does not have", shown(id))
 		}
-		if v6 := c.params.String(prefix + ".Ipv6"); v6 != "" {
-			return wire.Errorf(400, "InvalidParameter", "The subnet %s does not have an IPv6 CIDR block", id) // UNSOURCED text
+		if text := c.params.String(prefix + ".Ipv6"); text != "" {
+			addr, err := netip.ParseAddr(text)
+			if err != nil || !addr.Is6() {
+				return wire.Errorf(400, "InvalidParameterValue", "invalid value for parameter address: %s", shown(text))
+			}
+			if !places[i].subnet.cidr6.valid() {
+				return wire.Errorf(400, "InvalidParameter", "The subnet %s does not have an IPv6 CIDR block", id) // UNSOURCED text
+			}
+			places[i].addr6 = addr
 		}
 		want := c.params.String(prefix + ".Ipv4")
 		if want == "" {
@@ -284,41 +304,6 @@ func checkOnePerZone(places []endpointPlace, taken []string) error {
 			return wire.Errorf(400, "DuplicateSubnetsInSameZone", "Found another VPC endpoint subnet in the availability zone of %s", p.subnet.id)
 		}
 		taken = append(slices.Clone(taken), p.subnet.zoneID)
-	}
-	return nil
-}
-
-// checkAddressTypes checks IpAddressType and DnsOptions of a request to create or modify. The
-// lab's endpoints are IPv4.
-func (c *call) checkAddressTypes(s *endpointService) error {
-	refuse := func(format string, args ...any) error { return wire.Errorf(400, "InvalidParameter", format, args...) }
-	switch t := c.params.String("IpAddressType"); t {
-	case "", "ipv4":
-	case "dualstack", "ipv6":
-		// UNSOURCED texts.
-		if !slices.Contains(s.ipTypes, "ipv6") {
-			return refuse("The VPC endpoint service %s does not support the IP address type %s.", s.name, t)
-		}
-		return refuse("The IP address type %s requires subnets with IPv6 CIDR blocks", t)
-	default:
-		return wire.Errorf(400, "InvalidParameterValue", "Invalid value '%s' for IpAddressType: expected ipv4, dualstack or ipv6", shown(t))
-	}
-	switch t := c.params.String("DnsOptions.DnsRecordIpType"); t {
-	case "", "ipv4":
-	case "dualstack", "ipv6", "service-defined":
-		return refuse("The DNS record IP type %s is not compatible with the IP address type ipv4", t) // UNSOURCED text
-	default:
-		return wire.Errorf(400, "InvalidParameterValue", "Invalid value '%s' for DnsRecordIpType", shown(t))
-	}
-	inboundOnly, err := c.params.Bool("DnsOptions.PrivateDnsOnlyForInboundResolverEndpoint", false)
-	if err != nil {
-		return err
-	}
-	if inboundOnly {
-		return refuse("To set PrivateDnsOnlyForInboundResolverEndpoint to true, the VPC %s must have a Gateway endpoint for the service.", shown(c.params.String("VpcId")))
-	}
-	if c.params.Has("DnsOptions.PrivateDnsPreference") || len(c.params.List("DnsOptions.PrivateDnsSpecifiedDomain")) > 0 {
-		return refuse("PrivateDnsPreference is for Resource and ServiceNetwork endpoints only") // UNSOURCED text
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ type endpointModification struct {
 	remove     []string        // subnet ids
 	groups     []string
 	privateDNS bool
+	types      addressTypes
 }
 
 // modifyEndpoint is ModifyVpcEndpoint. An available endpoint goes back to pending for a moment.
@@ -37,13 +38,19 @@ func modifyEndpoint(c *call) (any, error) {
 		return nil, err
 	}
 
+	old := e.ipAddressType
+	e.ipAddressType = m.types.ip // new interfaces are of the new type
 	if err := c.giveInterfaces(e, m.move, m.add); err != nil {
+		e.ipAddressType = old
 		return nil, err
 	}
 	for _, subnet := range m.remove {
 		at := slices.Index(e.subnets, subnet)
 		c.removeInterface(c.interfaces[e.enis[at]])
 		e.subnets, e.enis = slices.Delete(e.subnets, at, at+1), slices.Delete(e.enis, at, at+1)
+	}
+	if err := c.setAddressTypes(e, m.types); err != nil {
+		return nil, err
 	}
 	e.groups = m.groups
 	for _, id := range e.enis {
@@ -80,7 +87,7 @@ func (c *call) endpointModification(e *endpoint) (*endpointModification, error) 
 	if err := c.checkNotForServices(); err != nil {
 		return nil, err
 	}
-	if err := c.checkAddressTypes(s); err != nil {
+	if m.types, err = c.requestedAddressTypes(s, addressTypes{e.ipAddressType, e.recordIPType}); err != nil {
 		return nil, err
 	}
 	if err := c.modifiedPlaces(e, s, v, m); err != nil {
@@ -117,13 +124,19 @@ func (c *call) modifiedPlaces(e *endpoint, s *endpointService, v *vpc, m *endpoi
 		return err
 	}
 	for _, p := range places {
-		switch {
-		case slices.Contains(added, p.subnet.id):
+		if slices.Contains(m.remove, p.subnet.id) {
+			continue
+		}
+		if err := checkSubnetFamilies(m.types.ip, []endpointPlace{p}); err != nil {
+			return err
+		}
+		if slices.Contains(added, p.subnet.id) {
 			m.add = append(m.add, p)
-		case p.addr.IsValid() && !slices.Contains(m.remove, p.subnet.id):
-			if id := e.enis[slices.Index(e.subnets, p.subnet.id)]; c.interfaces[id].addr != p.addr {
-				m.move = append(m.move, p)
-			}
+			continue
+		}
+		n := c.interfaces[e.enis[slices.Index(e.subnets, p.subnet.id)]]
+		if p.addr.IsValid() && n.addr != p.addr || p.addr6.IsValid() && n.addr6 != p.addr6 {
+			m.move = append(m.move, p)
 		}
 	}
 	if err := checkZones(s, m.add); err != nil {

@@ -28,6 +28,9 @@ func newGroup(c *call, v *vpc, name, description string, t tags) *securityGroup 
 	g.egress = []groupRule{{
 		id: c.newID("sgr"), protocol: "-1", from: -1, to: -1, cidr: netip.MustParsePrefix("0.0.0.0/0"), tags: tags{},
 	}}
+	if v.cidr6.valid() {
+		g.egress = append(g.egress, c.anyIPv6())
+	}
 	c.groups[g.id] = g
 	return g
 }

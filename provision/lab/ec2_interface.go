@@ -25,7 +25,7 @@ type interfaceXML struct {
 	Groups      *wire.Set[groupIdentifier] `xml:"groupSet"`
 	Attachment  *interfaceAttachmentXML    `xml:"attachment"`
 	Addresses   *wire.Set[privateAddress]  `xml:"privateIpAddressesSet"`
-	IPv6        *wire.Set[struct{}]        `xml:"ipv6AddressesSet"`
+	IPv6        *wire.Set[ipv6AddressXML]  `xml:"ipv6AddressesSet"`
 	Kind        string                     `xml:"interfaceType"`
 	Tags        *wire.Set[tagItem]         `xml:"tagSet"`
 }
@@ -107,7 +107,7 @@ func showInterface(c *call, n *networkInterface) interfaceXML {
 		Address: n.addr.String(), Hostname: host, SourceCheck: n.kind != "network_load_balancer",
 		Groups: c.groupNames(n.groups), Attachment: showAttachment(n),
 		Addresses: wire.SetOf([]privateAddress{{n.addr.String(), host, true}}),
-		IPv6:      wire.SetOf[struct{}](nil), Kind: n.kind, Tags: tagSet(n.tags),
+		IPv6:      n.shownIPv6(), Kind: n.kind, Tags: tagSet(n.tags),
 	}
 }
 
@@ -164,6 +164,10 @@ func interfaceFilter(c *call, n *networkInterface, name string) []string {
 		return one(zoneName)
 	case "availability-zone-id":
 		return one(zoneID)
+	case "ipv6-addresses.ipv6-address":
+		if n.addr6.IsValid() {
+			return one(n.addr6.String())
+		}
 	case "description":
 		return []string{n.description}
 	case "group-id":

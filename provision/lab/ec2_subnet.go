@@ -14,7 +14,7 @@ type subnetXML struct {
 	Owner      string                        `xml:"ownerId"`
 	VPC        string                        `xml:"vpcId"`
 	CIDR       string                        `xml:"cidrBlock"`
-	IPv6       *wire.Set[cidrAssociationXML] `xml:"ipv6CidrBlockAssociationSet"`
+	IPv6       *wire.Set[ipv6AssociationXML] `xml:"ipv6CidrBlockAssociationSet"`
 	Free       int                           `xml:"availableIpAddressCount"`
 	Zone       string                        `xml:"availabilityZone"`
 	ZoneID     string                        `xml:"availabilityZoneId"`
@@ -36,7 +36,7 @@ type subnetHostnamesXML struct {
 func showSubnet(c *call, s *subnet) subnetXML {
 	return subnetXML{
 		ID: s.id, ARN: c.arn("ec2", s.region, s.account, "subnet/"+s.id), State: "available", Owner: s.account,
-		VPC: s.vpc, CIDR: s.cidr.String(), IPv6: wire.SetOf[cidrAssociationXML](nil), Free: freeAddresses(s),
+		VPC: s.vpc, CIDR: s.cidr.String(), IPv6: s.cidr6.shown(), Free: freeAddresses(s),
 		Zone: c.zoneName(s.account, s.region, s.zoneID), ZoneID: s.zoneID, MapPublic: c.mapped[s.id],
 		Hostnames: subnetHostnamesXML{Type: "ip-name"}, Tags: tagSet(s.tags),
 	}
@@ -102,6 +102,12 @@ func createSubnet(c *call) (any, error) {
 			return nil, wire.Errorf(400, "InvalidSubnet.Conflict", "The CIDR '%.128s' conflicts with another subnet", block)
 		}
 	}
+	var block6 blockIPv6
+	if text := c.params.String("Ipv6CidrBlock"); text != "" {
+		if block6, err = c.subnetBlock(v, text); err != nil {
+			return nil, err
+		}
+	}
 	t, err := tagsFrom(c, "subnet")
 	if err != nil {
 		return nil, err
@@ -111,7 +117,7 @@ func createSubnet(c *call) (any, error) {
 	}
 	s := &subnet{
 		owned: owned{id: c.newID("subnet"), account: c.account, region: c.region, created: c.stamp(), tags: t},
-		vpc:   v.id, cidr: cidr, zoneID: z.id, used: map[netip.Addr]string{},
+		vpc:   v.id, cidr: cidr, cidr6: block6, zoneID: z.id, used: map[netip.Addr]string{},
 		acl: c.defaultACL(v.id).id, aclAssociation: c.newID("aclassoc"),
 	}
 	c.subnets[s.id] = s
@@ -126,7 +132,8 @@ func describeSubnets(c *call) (any, error) {
 		filters: []string{
 			"availability-zone", "availabilityZone", "availability-zone-id", "availabilityZoneId",
 			"available-ip-address-count", "cidr-block", "cidr", "cidrBlock", "default-for-az", "defaultForAz",
-			"ipv6-native", "map-public-ip-on-launch", "owner-id", "state", "subnet-arn", "subnet-id", "vpc-id",
+			"ipv6-cidr-block-association.association-id", "ipv6-cidr-block-association.ipv6-cidr-block",
+			"ipv6-cidr-block-association.state", "ipv6-native", "map-public-ip-on-launch", "owner-id", "state", "subnet-arn", "subnet-id", "vpc-id",
 		},
 		values: func(s *subnet, name string) []string {
 			switch name {
@@ -140,6 +147,8 @@ func describeSubnets(c *call) (any, error) {
 				return one(s.cidr.String())
 			case "default-for-az", "defaultForAz", "ipv6-native":
 				return one("false")
+			case "ipv6-cidr-block-association.association-id", "ipv6-cidr-block-association.ipv6-cidr-block", "ipv6-cidr-block-association.state":
+				return s.cidr6.filter(name)
 			case "map-public-ip-on-launch":
 				return one(yes(c.mapped[s.id]))
 			case "owner-id":

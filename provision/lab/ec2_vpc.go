@@ -12,6 +12,8 @@ func ec2BasicOperations() map[string]operation {
 	write := func(f func(*call) (any, error)) operation { return operation{mutates: true, run: f} }
 	return map[string]operation{
 		"CreateVpc": write(createVpc), "DescribeVpcs": read(describeVpcs), "DeleteVpc": write(deleteVpc),
+		"AssociateVpcCidrBlock": write(associateVpcBlock), "DisassociateVpcCidrBlock": write(disassociateVpcBlock),
+		"AssociateSubnetCidrBlock": write(associateSubnetBlock), "DisassociateSubnetCidrBlock": write(disassociateSubnetBlock),
 		"ModifyVpcAttribute": write(modifyVpcAttribute), "DescribeVpcAttribute": read(describeVpcAttribute),
 		"CreateSubnet": write(createSubnet), "DescribeSubnets": read(describeSubnets),
 		"DeleteSubnet": write(deleteSubnet), "ModifySubnetAttribute": write(modifySubnetAttribute),
@@ -43,7 +45,7 @@ type vpcXML struct {
 	State       string                        `xml:"state"`
 	CIDR        string                        `xml:"cidrBlock"`
 	CIDRs       *wire.Set[cidrAssociationXML] `xml:"cidrBlockAssociationSet"`
-	IPv6        *wire.Set[cidrAssociationXML] `xml:"ipv6CidrBlockAssociationSet"`
+	IPv6        *wire.Set[ipv6AssociationXML] `xml:"ipv6CidrBlockAssociationSet"`
 	DHCPOptions string                        `xml:"dhcpOptionsId"`
 	Tenancy     string                        `xml:"instanceTenancy"`
 	IsDefault   bool                          `xml:"isDefault"`
@@ -61,7 +63,7 @@ func showVpc(c *call, v *vpc) vpcXML {
 	return vpcXML{
 		ID: v.id, Owner: v.account, State: v.state, CIDR: v.cidr.String(),
 		CIDRs: wire.SetOf([]cidrAssociationXML{{v.cidr.String(), p.cidrID, "associated"}}),
-		IPv6:  wire.SetOf[cidrAssociationXML](nil), DHCPOptions: p.dhcp, Tenancy: "default",
+		IPv6:  v.cidr6.shown(), DHCPOptions: p.dhcp, Tenancy: "default",
 		IsDefault: v.isDefault, Tags: tagSet(v.tags),
 	}
 }
@@ -97,6 +99,10 @@ func createVpc(c *call) (any, error) {
 		return nil, wire.Errorf(400, "InvalidParameterValue",
 			"Value (%.128s) for parameter instanceTenancy is invalid. Valid values are 'default' and 'dedicated'.", t)
 	}
+	withIPv6, err := c.wantsAmazonBlock()
+	if err != nil {
+		return nil, err
+	}
 	t, err := tagsFrom(c, "vpc")
 	if err != nil {
 		return nil, err
@@ -107,6 +113,9 @@ func createVpc(c *call) (any, error) {
 	v := &vpc{
 		owned: owned{id: c.newID("vpc"), account: c.account, region: c.region, created: c.stamp(), tags: t},
 		cidr:  cidr, dnsSupport: true, state: "pending",
+	}
+	if withIPv6 {
+		v.cidr6 = c.amazonBlock()
 	}
 	if c.plane != nil {
 		if err := c.plane.openVPC(v); err != nil {
@@ -140,7 +149,8 @@ func describeVpcs(c *call) (any, error) {
 		ids: "VpcId", all: c.vpcs, find: c.vpc,
 		filters: []string{
 			"cidr", "cidr-block-association.association-id", "cidr-block-association.cidr-block",
-			"cidr-block-association.state", "dhcp-options-id", "is-default", "isDefault",
+			"cidr-block-association.state", "ipv6-cidr-block-association.association-id",
+			"ipv6-cidr-block-association.ipv6-cidr-block", "ipv6-cidr-block-association.state", "dhcp-options-id", "is-default", "isDefault",
 			"owner-id", "state", "vpc-id",
 		},
 		values: func(v *vpc, name string) []string {
@@ -151,6 +161,8 @@ func describeVpcs(c *call) (any, error) {
 				return one(c.parts[v.id].cidrID)
 			case "cidr-block-association.state":
 				return one("associated")
+			case "ipv6-cidr-block-association.association-id", "ipv6-cidr-block-association.ipv6-cidr-block", "ipv6-cidr-block-association.state":
+				return v.cidr6.filter(name)
 			case "dhcp-options-id":
 				return one(c.parts[v.id].dhcp)
 			case "is-default", "isDefault":

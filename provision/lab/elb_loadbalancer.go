@@ -44,6 +44,7 @@ type placement struct {
 // newLoadBalancer is what CreateLoadBalancer was asked for.
 type newLoadBalancer struct {
 	name, scheme string
+	ipType       string
 	places       []placement
 	groups       []string
 	tags         tags
@@ -76,7 +77,7 @@ func createLoadBalancer(c *call) (any, error) {
 		owned: owned{id: arn, account: c.account, region: c.region, created: c.stamp(), tags: n.tags},
 		name:  n.name, dnsName: strings.ToLower(n.name) + "-" + suffix + ".elb." + c.region + ".amazonaws.com",
 		scheme: n.scheme, kind: "network", vpc: n.places[0].subnet.vpc, state: "provisioning", groups: n.groups,
-		enforce: "on", attributes: loadBalancerDefaults(), ipAddressType: "ipv4", hadGroupsAtMake: len(n.groups) > 0,
+		enforce: "on", attributes: loadBalancerDefaults(), ipAddressType: n.ipType, hadGroupsAtMake: len(n.groups) > 0,
 	}
 	if err := c.addNodes(lb, n.places); err != nil {
 		return nil, err
@@ -106,12 +107,11 @@ func loadBalancerFrom(c *call) (*newLoadBalancer, error) {
 	if n.scheme != "internal" && n.scheme != "internet-facing" {
 		return nil, wire.Errorf(400, "InvalidScheme", "The requested scheme is not valid")
 	}
-	if t := c.params.String("IpAddressType"); t != "" && t != "ipv4" {
-		return nil, wire.Errorf(400, "InvalidConfigurationRequest",
-			"You must specify subnets with an associated IPv6 CIDR block for the address type '%s'", t)
-	}
 	var err error
 	if n.places, err = placementsFrom(c); err != nil {
+		return nil, err
+	}
+	if n.ipType, err = balancerIPType(c, typeIPv4, n.places); err != nil {
 		return nil, err
 	}
 	vpcID := n.places[0].subnet.vpc
@@ -141,7 +141,7 @@ func (n *newLoadBalancer) same(lb *loadBalancer) bool {
 	for _, p := range n.places {
 		want = append(want, p.subnet.id)
 	}
-	return lb.scheme == n.scheme && sameSet(have, want) && sameSet(lb.groups, n.groups)
+	return lb.scheme == n.scheme && lb.ipAddressType == n.ipType && sameSet(have, want) && sameSet(lb.groups, n.groups)
 }
 
 func sameSet(a, b []string) bool {
@@ -209,6 +209,13 @@ func (w *world) addNodes(lb *loadBalancer, places []placement) error {
 				w.removeInterface(w.interfaces[node.eni])
 				delete(w.fixed, node.eni)
 			}
+			return wire.Errorf(400, "InvalidSubnet", "Subnet '%s': %s", p.subnet.id, err)
+		}
+		if lb.ipAddressType == typeDualstack {
+			err = w.giveIPv6(n, netip.Addr{})
+		}
+		if err != nil {
+			w.removeInterface(n)
 			return wire.Errorf(400, "InvalidSubnet", "Subnet '%s': %s", p.subnet.id, err)
 		}
 		if p.want.IsValid() {

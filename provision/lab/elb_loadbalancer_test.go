@@ -136,7 +136,7 @@ func TestLoadBalancerRefusals(t *testing.T) {
 	refused[*elb.SetSecurityGroupsOutput](b, "InvalidConfigurationRequest", "")(b.elb.SetSecurityGroups(b.ctx, &elb.SetSecurityGroupsInput{
 		LoadBalancerArn: lb.LoadBalancerArn, SecurityGroups: []string{b.group(v, "late")},
 	}))
-	refused[*elb.SetIpAddressTypeOutput](b, "InvalidSubnet", "")(b.elb.SetIpAddressType(b.ctx, &elb.SetIpAddressTypeInput{
+	refused[*elb.SetIpAddressTypeOutput](b, "InvalidConfigurationRequest", "")(b.elb.SetIpAddressType(b.ctx, &elb.SetIpAddressTypeInput{
 		LoadBalancerArn: lb.LoadBalancerArn, IpAddressType: elbtypes.IpAddressTypeDualstack,
 	}))
 	refused[*elb.DescribeLoadBalancerAttributesOutput](b.as("consumer", basicRegion), "LoadBalancerNotFound", "")(

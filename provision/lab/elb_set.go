@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"cmp"
+	"net/netip"
 	"slices"
 
 	"github.com/linkassay/linkassay/provision/lab/internal/wire"
@@ -49,11 +51,11 @@ func setSubnets(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t := c.params.String("IpAddressType"); t != "" && t != "ipv4" {
-		return nil, wire.Errorf(400, "InvalidConfigurationRequest",
-			"You must specify subnets with an associated IPv6 CIDR block for the address type '%s'", t)
-	}
 	places, err := placementsFrom(c)
+	if err != nil {
+		return nil, err
+	}
+	ipType, err := balancerIPType(c, lb.ipAddressType, places)
 	if err != nil {
 		return nil, err
 	}
@@ -74,10 +76,13 @@ func setSubnets(c *call) (any, error) {
 			added = append(added, p)
 		}
 	}
-	old := lb.nodes
-	lb.nodes = keep
+	old, oldType := lb.nodes, lb.ipAddressType
+	lb.nodes, lb.ipAddressType = keep, ipType
 	if err := c.addNodes(lb, added); err != nil {
-		lb.nodes = old
+		lb.nodes, lb.ipAddressType = old, oldType
+		return nil, err
+	}
+	if err := c.setNodeFamilies(lb); err != nil {
 		return nil, err
 	}
 	for _, node := range drop {
@@ -90,19 +95,61 @@ func setSubnets(c *call) (any, error) {
 	}{showNodes(c, lb), lb.ipAddressType}, nil
 }
 
+// setIPAddressType is SetIpAddressType. A load balancer may become ipv4 again while a service on it
+// supports ipv6: whether AWS refuses that is UNSOURCED.
 func setIPAddressType(c *call) (any, error) {
 	lb, err := c.requiredLB()
 	if err != nil {
 		return nil, err
 	}
-	switch t := c.params.String("IpAddressType"); t {
-	case "ipv4":
-	case "dualstack":
-		return nil, wire.Errorf(400, "InvalidSubnet", "The subnets of the load balancer have no associated IPv6 CIDR block")
-	default:
-		return nil, invalid("1 validation error detected: Value '%.64s' at 'ipAddressType' failed to satisfy constraint: Member must satisfy enum value set: [ipv4, dualstack]", t)
+	if _, err := c.elbRequired("IpAddressType"); err != nil {
+		return nil, err
+	}
+	var places []placement
+	for _, n := range lb.nodes {
+		places = append(places, placement{subnet: c.subnets[n.subnet]})
+	}
+	if lb.ipAddressType, err = balancerIPType(c, lb.ipAddressType, places); err != nil {
+		return nil, err
+	}
+	if err := c.setNodeFamilies(lb); err != nil {
+		return nil, err
 	}
 	return struct {
 		IPType string `xml:"IpAddressType"`
 	}{lb.ipAddressType}, nil
+}
+
+// balancerIPType reads IpAddressType for a load balancer in these subnets; without one it is old.
+func balancerIPType(c *call, old string, places []placement) (string, error) {
+	t := cmp.Or(c.params.String("IpAddressType"), old)
+	switch t {
+	case typeIPv4, typeDualstack:
+	default:
+		return old, invalid("1 validation error detected: Value '%.64s' at 'ipAddressType' failed to satisfy constraint: Member must satisfy enum value set: [ipv4, dualstack]", t)
+	}
+	for _, p := range places {
+		if t == typeDualstack && (p.subnet == nil || !p.subnet.cidr6.valid()) {
+			return old, wire.Errorf(400, "InvalidConfigurationRequest",
+				"You must specify subnets with an associated IPv6 CIDR block for the address type '%s'", t)
+		}
+	}
+	return t, nil
+}
+
+// setNodeFamilies makes the load balancer's nodes have the addresses of its type.
+func (w *world) setNodeFamilies(lb *loadBalancer) error {
+	for _, node := range lb.nodes {
+		n := w.interfaces[node.eni]
+		switch {
+		case n == nil:
+		case lb.ipAddressType == typeDualstack:
+			if err := w.giveIPv6(n, netip.Addr{}); err != nil {
+				return err
+			}
+		default:
+			w.takeIPv6(n)
+		}
+	}
+	return nil
 }

@@ -188,18 +188,24 @@ func (t *tampering) apply(q dns.Question, m *dns.Msg) {
 		return
 	}
 	m.Rcode, m.Answer, m.Ns = dns.RcodeSuccess, nil, nil
-	if q.Qtype != dns.TypeA {
+	if q.Qtype != dns.TypeA && q.Qtype != dns.TypeAAAA {
 		return
 	}
 	for _, a := range addrs {
-		if a.Is4() {
+		if a.Is4() == (q.Qtype == dns.TypeA) {
 			m.Answer = append(m.Answer, addressRecord(q.Name, a))
 		}
 	}
 }
 
-// addressRecord makes an A record as AWS's own names have it.
+// addressRecord makes an A or AAAA record as AWS's own names have it.
 func addressRecord(owner string, a netip.Addr) dns.RR {
+	if !a.Is4() {
+		return &dns.AAAA{
+			Hdr:  dns.RR_Header{Name: owner, Rrtype: dns.TypeAAAA, Class: dns.ClassINET, Ttl: recordTTL},
+			AAAA: a.AsSlice(),
+		}
+	}
 	return &dns.A{
 		Hdr: dns.RR_Header{Name: owner, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: recordTTL},
 		A:   a.AsSlice(),

@@ -42,6 +42,10 @@ func (p *plane) throughEndpoint(ctx context.Context, a *attachment, f *network.F
 	}
 	b := cell.now.Load()
 	node, ok := b.nodes[a.zoneID]
+	if !f.Dst.Addr().Is4() {
+		// What reaches the load balancer over IPv6, it forwards to its targets over IPv4.
+		_, ok = b.nodes6[a.zoneID]
+	}
 	switch {
 	case !ok || !b.active:
 		f.Ignore()

@@ -86,6 +86,7 @@ type owned struct {
 type vpc struct {
 	owned
 	cidr         netip.Prefix
+	cidr6        blockIPv6
 	dnsSupport   bool
 	dnsHostnames bool
 	isDefault    bool
@@ -97,6 +98,7 @@ type subnet struct {
 	owned
 	vpc    string
 	cidr   netip.Prefix
+	cidr6  blockIPv6
 	zoneID string
 	used   map[netip.Addr]string // address -> network interface id ("" = reserved by the lab)
 
@@ -130,6 +132,7 @@ type networkInterface struct {
 	vpc         string
 	subnet      string
 	addr        netip.Addr
+	addr6       netip.Addr // the zero value: it has none
 	groups      []string
 	description string
 	kind        string // interface, vpc_endpoint, network_load_balancer

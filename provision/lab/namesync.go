@@ -58,6 +58,7 @@ type hiddenZone struct {
 	id     string // of the zone: another one when private DNS was off in between
 	name   string
 	target string
+	addrs  []netip.Addr // instead of the target
 	from   time.Time
 }
 
@@ -112,8 +113,10 @@ func (p *publisher) followEndpoints() {
 			if i == nil || s == nil {
 				continue
 			}
-			a := i.addr.As4()
-			b = append(append(b, a[:]...), s.zoneID...)
+			for _, a := range e.published(i) {
+				b = append(b, a.AsSlice()...)
+			}
+			b = append(b, s.zoneID...)
 			if healthy[s.zoneID] {
 				b = append(b, '+')
 			}
@@ -130,11 +133,12 @@ func (p *publisher) followEndpoints() {
 			if i == nil || s == nil {
 				continue
 			}
-			all = append(all, i.addr)
+			addrs := e.published(i)
+			all = append(all, addrs...)
 			if healthy[s.zoneID] {
-				up = append(up, i.addr)
+				up = append(up, addrs...)
 			}
-			records[w.zonalDNSName(e, s.zoneID)] = []netip.Addr{i.addr}
+			records[w.zonalDNSName(e, s.zoneID)] = addrs
 		}
 		if len(up) == 0 {
 			up = all
@@ -179,9 +183,13 @@ func (p *publisher) followBalancers() {
 		b := p.plane.balancers[arn].now.Load()
 		var all, up []netip.Addr
 		for _, z := range slices.Sorted(maps.Keys(b.nodes)) {
-			all = append(all, b.nodes[z])
+			addrs := []netip.Addr{b.nodes[z]}
+			if a := b.nodes6[z]; a.IsValid() {
+				addrs = append(addrs, a)
+			}
+			all = append(all, addrs...)
 			if b.healthy[z] {
-				up = append(up, b.nodes[z])
+				up = append(up, addrs...)
 			}
 		}
 		if len(up) == 0 {
@@ -219,11 +227,16 @@ func (p *publisher) publish(origin string, old *publishedNames, print uint64, re
 		}
 		p.changed = true
 		p.addresses[owner] = addrs
-		rrs := make([]dns.RR, 0, len(addrs))
+		var v4, v6 []dns.RR
 		for _, a := range addrs {
-			rrs = append(rrs, addressRecord(owner, a))
+			if a.Is4() {
+				v4 = append(v4, addressRecord(owner, a))
+			} else {
+				v6 = append(v6, addressRecord(owner, a))
+			}
 		}
-		z.Set(owner, dns.TypeA, rrs)
+		z.Set(owner, dns.TypeA, v4)
+		z.Set(owner, dns.TypeAAAA, v6)
 	}
 	if old != nil {
 		gone := &publishedNames{owners: slices.DeleteFunc(old.owners, func(o string) bool { return slices.Contains(next.owners, o) })}
@@ -239,6 +252,7 @@ func (p *publisher) withdraw(old *publishedNames) {
 		for origin, z := range p.zones {
 			if dns.IsSubDomain(origin, owner) {
 				z.Delete(owner, dns.TypeA)
+				z.Delete(owner, dns.TypeAAAA)
 			}
 		}
 	}
@@ -346,21 +360,26 @@ func (s publishedSet) resourceRecords() ([]dns.RR, error) {
 	return rrs, nil
 }
 
-// aliased are the addresses of an alias's target: one of AWS's own names, or an A record of a
-// hosted zone.
+// aliased are the addresses of an alias's target, of the record's family: one of AWS's own names, or
+// a record of a hosted zone.
 func (p *publisher) aliased(r *recordSet) []netip.Addr {
-	if r.kind != "A" {
+	if r.kind != "A" && r.kind != "AAAA" {
 		return nil
 	}
+	var out []netip.Addr
 	target := strings.TrimPrefix(fqdn(r.alias.name), "dualstack.")
 	if addrs, ok := p.addresses[target]; ok {
-		return addrs
+		for _, a := range addrs {
+			if a.Is4() == (r.kind == "A") {
+				out = append(out, a)
+			}
+		}
+		return out
 	}
-	var out []netip.Addr
 	if h := p.plane.world.hostedZones[r.alias.zoneID]; h != nil {
-		if set := h.records[recordKey{name: target, kind: "A"}]; set != nil && set.alias == nil {
+		if set := h.records[recordKey{name: target, kind: r.kind}]; set != nil && set.alias == nil {
 			for _, v := range set.values {
-				if a, err := netip.ParseAddr(v); err == nil && a.Is4() {
+				if a, err := netip.ParseAddr(v); err == nil && a.Is4() == (r.kind == "A") {
 					out = append(out, a)
 				}
 			}

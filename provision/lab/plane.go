@@ -283,13 +283,47 @@ func (p *plane) attach(i *networkInterface) error {
 	if err != nil {
 		return err
 	}
-	switch i.kind {
-	case "vpc_endpoint":
-		v.net.net.Handle(i.addr, func(ctx context.Context, f *network.Flow) { p.throughEndpoint(ctx, a, f) })
-	case "network_load_balancer":
-		v.net.net.Handle(i.addr, func(ctx context.Context, f *network.Flow) { p.throughNode(ctx, a, f) })
-	}
+	p.lead(i.kind, a, i.addr)
 	return nil
+}
+
+// lead gives connections to one of an attachment's addresses their way.
+func (p *plane) lead(kind string, a *attachment, addr netip.Addr) {
+	switch kind {
+	case "vpc_endpoint":
+		a.network.net.Handle(addr, func(ctx context.Context, f *network.Flow) { p.throughEndpoint(ctx, a, f) })
+	case "network_load_balancer":
+		a.network.net.Handle(addr, func(ctx context.Context, f *network.Flow) { p.throughNode(ctx, a, f) })
+	}
+}
+
+// attachIPv6 gives the interface's IPv6 address to its VPC's network, to answer like the other one.
+func (p *plane) attachIPv6(i *networkInterface) error {
+	a, err := p.attached(i)
+	if err != nil {
+		return err
+	}
+	if err := a.network.attachIPv6(a, i.addr6); err != nil {
+		return err
+	}
+	p.lead(i.kind, a, i.addr6)
+	return nil
+}
+
+// detachIPv6 takes the interface's IPv6 address away.
+func (p *plane) detachIPv6(i *networkInterface) {
+	if a, err := p.attached(i); err == nil {
+		a.network.detachIPv6(a)
+	}
+}
+
+func (p *plane) attached(i *networkInterface) (*attachment, error) {
+	if v := p.world.vpcs[i.vpc]; v != nil && v.net != nil {
+		if a := v.net.at(i.addr); a != nil && a.eni == i.id {
+			return a, nil
+		}
+	}
+	return nil, fmt.Errorf("interface %s is not in the network of %s", i.id, i.vpc)
 }
 
 // detach takes the interface's address away; its open flows die.

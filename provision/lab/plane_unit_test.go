@@ -111,6 +111,9 @@ func TestReadProxyHeaderLeavesOtherProtocolsAlone(t *testing.T) {
 func FuzzParseProxyHeader(f *testing.F) {
 	f.Add(realProxyHeader(f))
 	f.Add(proxyHeader{local: true}.encode())
+	f.Add(proxyHeader{
+		src: netip.MustParseAddrPort("[2600:1f00::1]:51442"), dst: netip.MustParseAddrPort("[2600:1f00::2]:80"), endpoint: "vpce-08d2bf15fac5001c9",
+	}.encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := parseProxyHeader(b)
 		if err != nil || h.local || !h.src.IsValid() {

@@ -47,10 +47,11 @@ type linkFaults struct {
 	loss    float64       // 0 to 1
 }
 
-// attachment is one address of a network: an interface's or a vantage's.
+// attachment is what has an address of a network, or one of each family: an interface or a vantage.
 type attachment struct {
 	network *vpcNetwork
 	addr    netip.Addr
+	addr6   netip.Addr // guarded by the network's mu
 	zoneID  string
 	eni     string  // "" for a vantage
 	border  *border // of its subnet
@@ -146,6 +147,31 @@ func (n *vpcNetwork) attach(addr netip.Addr, zoneID, eni string, b *border) (*at
 	return a, nil
 }
 
+// attachIPv6 gives the attachment an IPv6 address beside the one that it has.
+func (n *vpcNetwork) attachIPv6(a *attachment, addr netip.Addr) error {
+	if err := n.net.AddAddr(addr); err != nil {
+		return fmt.Errorf("give %s to %s: %w", addr, n.id, err)
+	}
+	n.mu.Lock()
+	a.addr6 = addr
+	n.addrs[addr] = a
+	n.mu.Unlock()
+	return nil
+}
+
+// detachIPv6 takes only that address away.
+func (n *vpcNetwork) detachIPv6(a *attachment) {
+	n.mu.Lock()
+	addr := a.addr6
+	a.addr6 = netip.Addr{}
+	delete(n.addrs, addr)
+	n.mu.Unlock()
+	if addr.IsValid() {
+		n.net.Unhandle(addr)
+		n.net.DelAddr(addr)
+	}
+}
+
 func (n *vpcNetwork) detach(addr netip.Addr) {
 	n.mu.Lock()
 	a := n.addrs[addr]
@@ -154,6 +180,7 @@ func (n *vpcNetwork) detach(addr netip.Addr) {
 	if a == nil {
 		return
 	}
+	n.detachIPv6(a)
 	n.net.Unhandle(addr)
 	a.endFlows()
 	n.net.DelAddr(addr)

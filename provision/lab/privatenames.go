@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -60,21 +61,37 @@ func (p *publisher) followPrivate() {
 }
 
 // hiddenZone finds or makes the endpoint's hidden zone; nil while it has none. It holds one CNAME
-// record, to the endpoint's regional name, at its own name; for a wildcard name, below it.
+// record, to the endpoint's regional name, at its own name; for a wildcard name, below it. With
+// service-defined records it holds the addresses themselves.
 func (p *publisher) hiddenZone(e *endpoint) *hiddenZone {
 	name := p.plane.world.privateNameOf(e)
 	if name == "" || !e.inState(endpointPending, endpointAvailable) || len(e.enis) == 0 {
 		return nil
 	}
 	target := fqdn(e.regionalDNSName())
+	var addrs []netip.Addr
+	if e.recordIPType == typeServiceDefined {
+		// Regional and zonal names have records of both families, the private name has A records only.
+		addrs = slices.DeleteFunc(slices.Clone(p.addresses[target]), func(a netip.Addr) bool { return !a.Is4() })
+	}
+	from := time.Now().Add(p.plane.world.timing.PrivateZone)
 	if h := p.hidden[e.id]; h != nil && h.id == e.privateZone && h.name == name && h.target == target {
-		return h
+		if slices.Equal(h.addrs, addrs) {
+			return h
+		}
+		from = h.from
 	}
 	origin := fqdn(strings.TrimPrefix(name, "*."))
 	owner := fqdn(name)
-	h := &hiddenZone{
-		zone: names.NewZone(origin, nil), id: e.privateZone, name: name, target: target,
-		from: time.Now().Add(p.plane.world.timing.PrivateZone),
+	h := &hiddenZone{zone: names.NewZone(origin, nil), id: e.privateZone, name: name, target: target, addrs: addrs, from: from}
+	if len(addrs) > 0 {
+		var records []dns.RR
+		for _, a := range addrs {
+			records = append(records, addressRecord(owner, a))
+		}
+		h.zone.Set(owner, dns.TypeA, records)
+		p.hidden[e.id] = h
+		return h
 	}
 	h.zone.Set(owner, dns.TypeCNAME, []dns.RR{&dns.CNAME{
 		Hdr:    dns.RR_Header{Name: owner, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: recordTTL},

@@ -18,6 +18,7 @@ const (
 	proxyLocal     = 0x20 // version 2, LOCAL: the sender's own connection, such as a health check
 	proxyProxied   = 0x21 // version 2, PROXY
 	proxyTCP4      = 0x11
+	proxyTCP6      = 0x21
 	proxyCRC32C    = 0x03
 	proxyAWS       = 0xEA
 	proxyAWSVPCE   = 0x01
@@ -38,9 +39,12 @@ func (h proxyHeader) encode() []byte {
 	if h.local {
 		return append(b, proxyLocal, 0, 0, 0)
 	}
-	b = append(b, proxyProxied, proxyTCP4, 0, 0)
-	src, dst := h.src.Addr().As4(), h.dst.Addr().As4()
-	b = append(append(b, src[:]...), dst[:]...)
+	family := byte(proxyTCP4)
+	if !h.src.Addr().Is4() {
+		family = proxyTCP6
+	}
+	b = append(b, proxyProxied, family, 0, 0)
+	b = append(append(b, h.src.Addr().AsSlice()...), h.dst.Addr().AsSlice()...)
 	b = binary.BigEndian.AppendUint16(b, h.src.Port())
 	b = binary.BigEndian.AppendUint16(b, h.dst.Port())
 	b = append(b, proxyCRC32C, 0, 4, 0, 0, 0, 0)
@@ -84,7 +88,7 @@ func readProxyHeader(r *bufio.Reader) (*proxyHeader, error) {
 	return parseProxyHeader(b)
 }
 
-// parseProxyHeader reads one whole header. Families other than TCP over IPv4 are taken as having no
+// parseProxyHeader reads one whole header. Families other than TCP over IPv4 or IPv6 are taken as having no
 // address, as the protocol asks of a receiver that does not know them.
 func parseProxyHeader(b []byte) (*proxyHeader, error) {
 	if len(b) < proxyFixed || string(b[:len(proxySignature)]) != proxySignature ||
@@ -99,15 +103,23 @@ func parseProxyHeader(b []byte) (*proxyHeader, error) {
 		return nil, fmt.Errorf("%w: version and command %#x", errProxyHeader, b[12])
 	}
 	h, rest := &proxyHeader{}, b[proxyFixed:]
-	if b[13] != proxyTCP4 {
+	size := 4 // of an address
+	switch b[13] {
+	case proxyTCP4:
+	case proxyTCP6:
+		size = 16
+	default:
 		return h, nil
 	}
-	if len(rest) < 12 {
+	addresses := 2*size + 4
+	if len(rest) < addresses {
 		return nil, fmt.Errorf("%w: address part of %d bytes", errProxyHeader, len(rest))
 	}
-	h.src = netip.AddrPortFrom(netip.AddrFrom4([4]byte(rest[0:4])), binary.BigEndian.Uint16(rest[8:]))
-	h.dst = netip.AddrPortFrom(netip.AddrFrom4([4]byte(rest[4:8])), binary.BigEndian.Uint16(rest[10:]))
-	for at := proxyFixed + 12; at < len(b); {
+	src, _ := netip.AddrFromSlice(rest[:size])
+	dst, _ := netip.AddrFromSlice(rest[size : 2*size])
+	h.src = netip.AddrPortFrom(src, binary.BigEndian.Uint16(rest[2*size:]))
+	h.dst = netip.AddrPortFrom(dst, binary.BigEndian.Uint16(rest[2*size+2:]))
+	for at := proxyFixed + addresses; at < len(b); {
 		if len(b)-at < 3 {
 			return nil, fmt.Errorf("%w: element cut off", errProxyHeader)
 		}

@@ -5,14 +5,16 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 )
 
 // Vantage is a place in the lab that connections are made from: a subnet of a VPC, or the
 // internet. It satisfies probes.Vantage.
 type Vantage struct {
 	plane     *plane
-	network   *vpcNetwork // nil for the internet
-	addr      netip.Addr  // the client's, in a VPC
+	network   *vpcNetwork                // nil for the internet
+	addr      netip.Addr                 // the client's, in a VPC
+	addr6     atomic.Pointer[netip.Addr] // where the subnet has an IPv6 block
 	name      string
 	dial      func(ctx context.Context, network, address string) (net.Conn, error)
 	resolvers []netip.AddrPort
@@ -80,19 +82,57 @@ func (p *plane) vantage(subnetID string) (*Vantage, error) {
 	a.guards.Store(&guards{open: true, closed: true})
 	s.used[addr] = ""
 	v := &Vantage{
-		plane: p, network: n, addr: addr, name: subnetID + " (" + addr.String() + ")", dial: n.net.Dialer(addr).DialContext,
+		plane: p, network: n, addr: addr, name: subnetID + " (" + addr.String() + ")",
 		resolvers: []netip.AddrPort{netip.AddrPortFrom(n.base2, 53)},
 	}
+	v.dial = v.dialFromSubnet
 	p.vantages[subnetID] = v
+	p.followVantage(v, s)
 	return v, nil
 }
 
-// followVantages takes the addresses back from vantages whose subnet is gone.
+// dialFromSubnet connects from the vantage's address of the destination's family.
+func (v *Vantage) dialFromSubnet(ctx context.Context, network, address string) (net.Conn, error) {
+	src := v.addr
+	if to, err := netip.ParseAddrPort(address); err == nil && !to.Addr().Unmap().Is4() {
+		if a := v.addr6.Load(); a != nil {
+			src = *a
+		}
+	}
+	return v.network.net.Dialer(src).DialContext(ctx, network, address)
+}
+
+// followVantage gives the vantage an IPv6 address as long as its subnet has a block of them: that of
+// the block that ends as its IPv4 address does.
+func (p *plane) followVantage(v *Vantage, s *subnet) {
+	a := v.network.at(v.addr)
+	switch old := v.addr6.Load(); {
+	case a == nil:
+	case old != nil && !s.cidr6.prefix.Contains(*old):
+		v.addr6.Store(nil)
+		v.network.detachIPv6(a)
+	case old == nil && s.cidr6.valid():
+		b, v4 := s.cidr6.prefix.Addr().As16(), v.addr.As4()
+		copy(b[12:], v4[:])
+		addr := netip.AddrFrom16(b)
+		if err := v.network.attachIPv6(a, addr); err != nil {
+			p.log.Error("vantage", "vantage", v.name, "error", err)
+			return
+		}
+		v.addr6.Store(&addr)
+	}
+}
+
+// followVantages takes the addresses back from vantages whose subnet is gone, and lets the others have
+// the families of their subnets.
 func (p *plane) followVantages() {
 	for id, v := range p.vantages {
-		if p.world.subnets[id] == nil {
+		s := p.world.subnets[id]
+		if s == nil {
 			delete(p.vantages, id)
 			v.network.detach(v.addr)
+			continue
 		}
+		p.followVantage(v, s)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -34,7 +33,8 @@ func (n *Net) Dialer(src netip.Addr) *Dialer {
 	return &Dialer{Timeout: defaultDialTimeout, n: n, src: src.Unmap()}
 }
 
-// DialContext connects to an IP address and port; network is tcp, tcp4, udp or udp4. Errors are
+// DialContext connects to an IP address and port; network is tcp, tcp4,
+// tcp6, udp, udp4 or udp6. Errors are
 // those of the net package: a *net.OpError around the system's errno, a timeout, or the context's
 // end. A TCP connection also has CloseWrite, CloseRead and SetLinger; a UDP one is a
 // net.PacketConn too.
@@ -47,9 +47,9 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	var addr net.Addr
 	var dial func(context.Context, netip.AddrPort) (net.Conn, error)
 	switch network {
-	case "tcp", "tcp4":
+	case "tcp", "tcp4", "tcp6":
 		addr, dial = net.TCPAddrFromAddrPort(dst), d.dialTCP
-	case "udp", "udp4":
+	case "udp", "udp4", "udp6":
 		addr, dial = net.UDPAddrFromAddrPort(dst), d.dialUDP
 	default:
 		return nil, &net.OpError{Op: "dial", Net: network, Err: net.UnknownNetworkError(network)}
@@ -57,8 +57,10 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	fail := func(err error) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: network, Source: d.source(network), Addr: addr, Err: err}
 	}
-	if !dst.Addr().Is4() {
+	if v6 := !dst.Addr().Is4(); v6 && network[3:] == "4" || !v6 && network[3:] == "6" {
 		return fail(os.NewSyscallError("socket", syscall.EAFNOSUPPORT))
+	} else if v6 == d.src.Is4() { // a host without an address of that family has no route
+		return fail(os.NewSyscallError("connect", syscall.ENETUNREACH))
 	}
 	if !d.n.enter() {
 		return fail(net.ErrClosed)
@@ -91,7 +93,7 @@ func (d *Dialer) source(network string) net.Addr {
 
 func (d *Dialer) dialTCP(ctx context.Context, dst netip.AddrPort) (net.Conn, error) {
 	wq := new(waiter.Queue)
-	ep, e := d.n.stack.NewEndpoint(tcp.ProtocolNumber, ipv4.ProtocolNumber, wq)
+	ep, e := d.n.stack.NewEndpoint(tcp.ProtocolNumber, protocolOf(d.src), wq)
 	if e != nil {
 		return nil, syscallError("socket", e)
 	}
@@ -142,7 +144,7 @@ func (d *Dialer) bind(ep tcpip.Endpoint) (e tcpip.Error) {
 
 func (d *Dialer) dialUDP(_ context.Context, dst netip.AddrPort) (net.Conn, error) {
 	wq := new(waiter.Queue)
-	ep, e := d.n.stack.NewEndpoint(udp.ProtocolNumber, ipv4.ProtocolNumber, wq)
+	ep, e := d.n.stack.NewEndpoint(udp.ProtocolNumber, protocolOf(d.src), wq)
 	if e != nil {
 		return nil, syscallError("socket", e)
 	}

@@ -9,7 +9,6 @@ import (
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
-	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
@@ -86,7 +85,8 @@ func (l *link) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
 	policy := l.policy.Load()
 	for _, pkt := range pkts.AsSlice() {
 		var delay time.Duration
-		if p, ok := parse(pkt); ok {
+		p, ok := parse(pkt)
+		if ok {
 			if !l.hasAddr(p.Src) { // an interface that is gone sends nothing
 				continue
 			}
@@ -101,7 +101,7 @@ func (l *link) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
 		np := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: pkt.ToBuffer()})
 		// An ICMP error must not come back on the goroutine that is sending: it holds the lock of
 		// the TCP socket that the error is for.
-		if delay > 0 || isICMP(pkt) {
+		if delay > 0 || ok && p.icmp() {
 			l.later(np, pkt.NetworkProtocolNumber, delay)
 			continue
 		}
@@ -125,7 +125,7 @@ func (l *link) refuse(v Verdict, pkt *stack.PacketBuffer, p Packet) {
 		return
 	}
 	l.rejected.Add(1)
-	l.later(stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(answer)}), ipv4.ProtocolNumber, 0)
+	l.later(stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(answer)}), pkt.NetworkProtocolNumber, 0)
 }
 
 // later delivers the packet from the queue's goroutine after the delay.
@@ -142,11 +142,6 @@ func (l *link) later(pkt *stack.PacketBuffer, proto tcpip.NetworkProtocolNumber,
 		return
 	}
 	l.delayed.Add(1)
-}
-
-func isICMP(pkt *stack.PacketBuffer) bool {
-	nh := pkt.NetworkHeader().Slice()
-	return len(nh) >= header.IPv4MinimumSize && header.IPv4(nh).Protocol() == uint8(header.ICMPv4ProtocolNumber)
 }
 
 // Attach implements stack.NetworkLinkEndpoint.

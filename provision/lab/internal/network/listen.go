@@ -8,7 +8,6 @@ import (
 	"syscall"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -22,9 +21,6 @@ func (n *Net) Listen(ap netip.AddrPort) (net.Listener, error) {
 	fail := func(err error) (net.Listener, error) {
 		return nil, &net.OpError{Op: "listen", Net: "tcp", Addr: addr, Err: err}
 	}
-	if !ap.Addr().Unmap().Is4() {
-		return fail(os.NewSyscallError("bind", syscall.EAFNOSUPPORT))
-	}
 	if !n.enter() {
 		return fail(net.ErrClosed)
 	}
@@ -33,7 +29,7 @@ func (n *Net) Listen(ap netip.AddrPort) (net.Listener, error) {
 		return fail(os.NewSyscallError("bind", syscall.EADDRNOTAVAIL))
 	}
 	wq := new(waiter.Queue)
-	ep, e := n.stack.NewEndpoint(tcp.ProtocolNumber, ipv4.ProtocolNumber, wq)
+	ep, e := n.stack.NewEndpoint(tcp.ProtocolNumber, protocolOf(ap.Addr().Unmap()), wq)
 	if e != nil {
 		return fail(syscallError("socket", e))
 	}
@@ -107,9 +103,6 @@ func (n *Net) ListenPacket(ap netip.AddrPort) (net.PacketConn, error) {
 	fail := func(err error) (net.PacketConn, error) {
 		return nil, &net.OpError{Op: "listen", Net: "udp", Addr: net.UDPAddrFromAddrPort(ap), Err: err}
 	}
-	if !ap.Addr().Unmap().Is4() {
-		return fail(os.NewSyscallError("bind", syscall.EAFNOSUPPORT))
-	}
 	if !n.enter() {
 		return fail(net.ErrClosed)
 	}
@@ -118,7 +111,7 @@ func (n *Net) ListenPacket(ap netip.AddrPort) (net.PacketConn, error) {
 		return fail(os.NewSyscallError("bind", syscall.EADDRNOTAVAIL))
 	}
 	wq := new(waiter.Queue)
-	ep, e := n.stack.NewEndpoint(udp.ProtocolNumber, ipv4.ProtocolNumber, wq)
+	ep, e := n.stack.NewEndpoint(udp.ProtocolNumber, protocolOf(ap.Addr().Unmap()), wq)
 	if e != nil {
 		return fail(syscallError("socket", e))
 	}

@@ -12,6 +12,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
@@ -38,7 +39,7 @@ type Options struct {
 	TimeWait time.Duration // how long a closed TCP connection is remembered; 200 ms by default
 }
 
-// Net is one isolated IPv4 network.
+// Net is one isolated network of IPv4 and IPv6 addresses.
 type Net struct {
 	stack *stack.Stack
 	link  *link
@@ -69,8 +70,8 @@ func New(o Options) (*Net, error) {
 		o.TimeWait = defaultTimeWait
 	}
 	s := stack.New(stack.Options{
-		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol},
-		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4},
+		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol},
+		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6},
 		HandleLocal:        false, // or packets to the network's own addresses would never reach the link
 	})
 	n := &Net{
@@ -93,7 +94,7 @@ func (n *Net) configure(o Options) error {
 	if e := n.stack.CreateNIC(nicID, n.link); e != nil {
 		return errors.New(e.String())
 	}
-	n.stack.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: nicID}})
+	n.stack.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: nicID}, {Destination: header.IPv6EmptySubnet, NIC: nicID}})
 	sack := tcpip.TCPSACKEnabled(true)
 	// RACK off: with round trips of microseconds its tail loss probes fire whenever the CPU is busy.
 	rack := tcpip.TCPRecovery(0)
@@ -113,18 +114,18 @@ func (n *Net) configure(o Options) error {
 // AddAddr gives the network the address a. Until then packets to a vanish.
 func (n *Net) AddAddr(a netip.Addr) error {
 	a = a.Unmap()
-	if !a.Is4() {
-		return fmt.Errorf("network: add address %s: not an IPv4 address", a)
+	if !a.IsValid() || a.Zone() != "" {
+		return fmt.Errorf("network: add address %s: not an address without a zone", a)
 	}
 	n.addrMu.Lock()
 	defer n.addrMu.Unlock()
 	if n.hasAddr(a) {
 		return fmt.Errorf("network: add address %s: the network has it already", a)
 	}
-	// A /32, because with a wider prefix the stack takes x.x.x.255 for a broadcast; never primary,
+	// A /32 or /128, because with a wider prefix the stack takes x.x.x.255 for a broadcast; never primary,
 	// because every socket here binds its own source and choosing one costs time per address.
 	e := n.stack.AddProtocolAddress(nicID,
-		tcpip.ProtocolAddress{Protocol: ipv4.ProtocolNumber, AddressWithPrefix: toStack(a).WithPrefix()},
+		tcpip.ProtocolAddress{Protocol: protocolOf(a), AddressWithPrefix: toStack(a).WithPrefix()},
 		stack.AddressProperties{PEB: stack.NeverPrimaryEndpoint})
 	if e != nil {
 		return fmt.Errorf("network: add address %s: %s", a, e)
@@ -228,6 +229,14 @@ func CloseAll(nets ...*Net) {
 		wg.Go(n.Close)
 	}
 	wg.Wait()
+}
+
+// protocolOf is the protocol of an address that is not mapped.
+func protocolOf(a netip.Addr) tcpip.NetworkProtocolNumber {
+	if a.Is4() {
+		return ipv4.ProtocolNumber
+	}
+	return ipv6.ProtocolNumber
 }
 
 func toStack(a netip.Addr) tcpip.Address { return tcpip.AddrFromSlice(a.Unmap().AsSlice()) }

@@ -6,6 +6,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
@@ -23,7 +24,7 @@ const (
 // Packet is what a policy sees of one packet.
 type Packet struct {
 	Src, Dst         netip.Addr
-	Proto            uint8  // IP protocol number: 6 TCP, 17 UDP, 1 ICMP
+	Proto            uint8  // IP protocol number: 6 TCP, 17 UDP, 1 ICMP, 58 ICMPv6
 	SrcPort, DstPort uint16 // TCP and UDP; zero in the later fragments of a datagram
 	SYN, ACK         bool   // TCP
 	Len              int    // bytes, IP header included
@@ -34,15 +35,27 @@ type Packet struct {
 // not call the network.
 type Policy func(p Packet) (Verdict, time.Duration)
 
+func (p Packet) icmp() bool {
+	return p.Proto == uint8(header.ICMPv4ProtocolNumber) || p.Proto == uint8(header.ICMPv6ProtocolNumber)
+}
+
 func parse(pkt *stack.PacketBuffer) (p Packet, ok bool) {
 	nh := pkt.NetworkHeader().Slice()
-	if len(nh) < header.IPv4MinimumSize || pkt.NetworkProtocolNumber != ipv4.ProtocolNumber {
+	switch {
+	case pkt.NetworkProtocolNumber == ipv4.ProtocolNumber && len(nh) >= header.IPv4MinimumSize:
+		ip := header.IPv4(nh)
+		p.Src = netip.AddrFrom4(ip.SourceAddress().As4())
+		p.Dst = netip.AddrFrom4(ip.DestinationAddress().As4())
+		p.Proto = ip.Protocol()
+	case pkt.NetworkProtocolNumber == ipv6.ProtocolNumber && len(nh) >= header.IPv6MinimumSize:
+		ip := header.IPv6(nh)
+		p.Src = netip.AddrFrom16(ip.SourceAddress().As16())
+		p.Dst = netip.AddrFrom16(ip.DestinationAddress().As16())
+		p.Proto = uint8(pkt.TransportProtocolNumber) // the first header may be an extension
+	default:
 		return p, false
 	}
-	ip := header.IPv4(nh)
-	p.Src = netip.AddrFrom4(ip.SourceAddress().As4())
-	p.Dst = netip.AddrFrom4(ip.DestinationAddress().As4())
-	p.Proto, p.Len = ip.Protocol(), pkt.Size()
+	p.Len = pkt.Size()
 	th := pkt.TransportHeader().Slice()
 	switch p.Proto {
 	case uint8(header.TCPProtocolNumber):

@@ -98,7 +98,7 @@ func (c *udpConn) WriteTo(b []byte, to net.Addr) (int, error) {
 		return 0, c.opError("write", to, os.NewSyscallError("write", syscall.EINVAL))
 	}
 	ap := u.AddrPort()
-	if !ap.Addr().Unmap().Is4() {
+	if local, ok := c.local.(*net.UDPAddr); ok && ap.Addr().Unmap().Is4() != local.AddrPort().Addr().Unmap().Is4() {
 		return 0, c.opError("write", to, os.NewSyscallError("write", syscall.EAFNOSUPPORT))
 	}
 	full := toFull(netip.AddrPortFrom(ap.Addr(), ap.Port()))

@@ -145,6 +145,7 @@ func TestReplyCodes(t *testing.T) {
 		"10.9.0.3:80": &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EACCES)},
 		"10.9.0.4:80": &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded},
 		"10.9.0.5:80": errors.New("something else"),
+		"10.9.0.6:80": &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EAFNOSUPPORT)},
 	}
 	base = newWorld(t, echo, func(ctx context.Context, network, address string) (net.Conn, error) {
 		if err := failWith[address]; err != nil {
@@ -159,7 +160,8 @@ func TestReplyCodes(t *testing.T) {
 		"10.9.0.3:80":           "connection not allowed by ruleset",
 		"10.9.0.4:80":           "TTL expired",
 		"10.9.0.5:80":           "general SOCKS server failure",
-		"[fd00::1]:80":          "address type not supported",
+		"[fd00::1]:80":          "network unreachable",
+		"10.9.0.6:80":           "address type not supported",
 		"nowhere.example.com:1": "host unreachable",
 		"empty.example.com:1":   "host unreachable",
 		"slow.example.com:1":    "TTL expired",
