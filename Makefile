@@ -11,7 +11,11 @@ TOOLS   := $(CURDIR)/.tools
 # The packages that the lab serves requests with: these run under the race detector.
 RACE := ./provision/... ./probes/...
 
-.PHONY: all build demo test race bench lint fuzz cross schema clean
+# Ids, zones, addresses and order of the fault matrix and the healthy runs: make faults SEED=7.
+SEED ?= 1
+RUNS ?= 1000
+
+.PHONY: all build demo test faults healthy race bench lint fuzz cross schema clean
 
 all: build
 
@@ -23,6 +27,14 @@ demo: build
 
 test:
 	$(GO) test -timeout 8m ./...
+
+# Every fault of the lab, 300 pairs of them and the healthy shapes; writes docs/fault-matrix.md.
+faults:
+	$(GO) test ./suites -count=1 -timeout 20m -run "^TestFaultMatrix$$" -v -args -seed $(SEED) -fault-matrix $(CURDIR)/docs/fault-matrix.md
+
+# A thousand healthy runs of any size and pace, of which none may fail; CI does 100: make healthy RUNS=100.
+healthy:
+	$(GO) test ./suites -count=1 -timeout 20m -run '^TestHealthyRuns$$' -v -args -seed $(SEED) -healthy-runs $(RUNS)
 
 race:
 	$(GO) test -race -timeout 20m $(RACE)
