@@ -120,6 +120,15 @@ func providerAccount() map[string]string {
 		"DescribeTargetHealth":          healthXML("healthy", "unhealthy"),
 		"DescribeSubnets":               ec2XML("DescribeSubnets", `<subnetSet><item><subnetId>subnet-1</subnetId><cidrBlock>10.0.1.0/24</cidrBlock><availabilityZone>us-east-1a</availabilityZone></item><item><subnetId>subnet-2</subnetId><cidrBlock>10.0.2.0/24</cidrBlock><availabilityZone>us-east-1b</availabilityZone></item></subnetSet>`),
 		"DescribeSecurityGroups":        groupsXML("sg-1"),
+		"hostedzonesbyname": `<ListHostedZonesByNameResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><HostedZones>
+			<HostedZone><Id>/hostedzone/Z1</Id><Name>example.com.</Name><CallerReference>r</CallerReference><Config><PrivateZone>false</PrivateZone></Config></HostedZone>
+			<HostedZone><Id>/hostedzone/Z9</Id><Name>example.org.</Name><CallerReference>r</CallerReference></HostedZone></HostedZones><IsTruncated>false</IsTruncated><MaxItems>100</MaxItems></ListHostedZonesByNameResponse>`,
+		"Z1": `<GetHostedZoneResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><HostedZone><Id>/hostedzone/Z1</Id><Name>example.com.</Name><CallerReference>r</CallerReference></HostedZone>
+			<DelegationSet><NameServers><NameServer>ns-2.awsdns-00.net</NameServer><NameServer>ns-1.awsdns-00.com</NameServer></NameServers></DelegationSet></GetHostedZoneResponse>`,
+		"rrset": `<ListResourceRecordSetsResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><ResourceRecordSets>
+			<ResourceRecordSet><Name>www.example.com.</Name><Type>A</Type><TTL>60</TTL><ResourceRecords><ResourceRecord><Value>192.0.2.1</Value></ResourceRecord></ResourceRecords></ResourceRecordSet>
+			<ResourceRecordSet><Name>` + testLabel + `.api.example.com.</Name><Type>TXT</Type><TTL>1800</TTL><ResourceRecords><ResourceRecord><Value>"` + testValue + `"</Value></ResourceRecord></ResourceRecords></ResourceRecordSet>
+			</ResourceRecordSets><IsTruncated>false</IsTruncated><MaxItems>300</MaxItems></ListResourceRecordSetsResponse>`,
 	}
 }
 

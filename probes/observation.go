@@ -94,6 +94,8 @@ type Provider struct {
 	TargetGroups   *Item[[]TargetGroup]   `json:"targetGroups"`   // provider.targetGroups: behind those listeners; where a port has none, spare ones that fit it too
 	TargetHealth   *Item[[]TargetHealth]  `json:"targetHealth"`   // provider.targetHealth: of those target groups
 	SecurityGroups *Item[[]SecurityGroup] `json:"securityGroups"` // provider.securityGroups: of the load balancers
+	HostedZones    *Item[[]ProviderZone]  `json:"hostedZones"`    // provider.hostedZones: public and private, around the private DNS name
+	Services       *Item[[]OtherService]  `json:"services"`       // provider.services: all of the account in the Region
 }
 
 // Consumer is what the consumer account says.
@@ -116,6 +118,7 @@ type DNS struct {
 	Regional *Item[[]Lookup] `json:"regional"` // dns.regional: the regional name
 	Zonal    *Item[[]Lookup] `json:"zonal"`    // dns.zonal: each zonal name
 	TXT      *Item[TXT]      `json:"txt"`      // dns.txt: the verification record at the authoritative servers
+	Public   *Item[[]Lookup] `json:"public"`   // dns.public: the private DNS name in public DNS, A and AAAA, from the root down
 }
 
 // Reach is what happened to connections. Attempts are ordered by vantage, target and port.

@@ -140,14 +140,16 @@ func (r *run) gather(obs *Observation) (err error) {
 	}
 	p := r.askProvider(provider)
 	c := r.askConsumer(consumer, p.serviceName)
-	txt := r.askTXT(provider, p.service)
+	public := r.walkPublic()
+	txt := r.askTXT(provider, p.service, public)
+	publicName := r.askPublic(public)
 	way := r.askWay(c)
 	r.wg.Wait()
 
 	obs.Provider = p.collect()
 	obs.Consumer = c.collect()
 	obs.DNS, obs.Reach = way.collect()
-	obs.DNS.TXT = txt.item
+	obs.DNS.TXT, obs.DNS.Public = txt.item, publicName.item
 	return nil
 }
 

@@ -25,6 +25,8 @@ type providerItems struct {
 	targetGroups   *promise[[]TargetGroup]
 	targetHealth   *promise[[]TargetHealth]
 	securityGroups *promise[[]SecurityGroup]
+	hostedZones    *promise[[]ProviderZone]
+	services       *promise[[]OtherService]
 
 	serviceName string // what the consumer side asks for; "" when the link does not say
 }
@@ -100,6 +102,8 @@ func (r *run) askProvider(sd side) *providerItems {
 		slices.Sort(ids)
 		return r.securityGroups(sd, s, slices.Compact(ids))
 	})
+	p.hostedZones = ask(r, "provider.hostedZones", func(s *span) ([]ProviderZone, error) { return r.providerZones(sd, s, p.service) })
+	p.services = ask(r, "provider.services", func(s *span) ([]OtherService, error) { return r.services(sd, s) })
 	return p
 }
 
@@ -117,6 +121,7 @@ func (p *providerItems) collect() Provider {
 	return Provider{
 		p.identity.item, p.zones.item, p.service.item, p.permissions.item, p.connections.item,
 		p.loadBalancers.item, p.listeners.item, p.targetGroups.item, p.targetHealth.item, p.securityGroups.item,
+		p.hostedZones.item, p.services.item,
 	}
 }
 

@@ -21,12 +21,11 @@ type walked struct {
 // askTXT looks for the domain verification record where AWS looks: at the authoritative servers of
 // the zones that hold the private DNS name. The walk needs only the name, so it starts before the
 // provider's API has said which label to ask for.
-func (r *run) askTXT(provider side, service *promise[Service]) *promise[TXT] {
-	domainOf := func(name string) string { return dns.CanonicalName(strings.TrimPrefix(name, "*.")) }
-	hinted := domainOf(r.link.PrivateDNSName)
+func (r *run) askTXT(provider side, service *promise[Service], public *promise[walked]) *promise[TXT] {
+	hinted := verificationDomain(r.link.PrivateDNSName)
 	var early *promise[walked]
-	if r.src.PublicDNS != nil && r.link.PrivateDNSName != "" && provider.stop == nil {
-		early = ask(r, "dns.txt", func(s *span) (walked, error) { return r.walkTo(s, hinted) })
+	if provider.stop == nil {
+		early = public
 	}
 	return ask(r, "dns.txt", func(s *span) (TXT, error) {
 		svc, err := service.value()
@@ -40,7 +39,7 @@ func (r *run) askTXT(provider side, service *promise[Service]) *promise[TXT] {
 		case r.src.PublicDNS == nil:
 			return TXT{}, absent{NoVantage}
 		}
-		domain := domainOf(svc.PrivateDNSName)
+		domain := verificationDomain(svc.PrivateDNSName)
 		var way walked
 		if early != nil && domain == hinted {
 			<-early.done // its error is this item's own, not that of something else
@@ -59,6 +58,56 @@ func (r *run) askTXT(provider side, service *promise[Service]) *promise[TXT] {
 		}
 		txt.Asked = r.askOwners(way, s, domain, svc.Verification.Name)
 		return txt, nil
+	})
+}
+
+// walkPublic walks to the private DNS name in public DNS; nil when there is no name or no place to
+// ask from.
+func (r *run) walkPublic() *promise[walked] {
+	if r.src.PublicDNS == nil || r.link.PrivateDNSName == "" {
+		return nil
+	}
+	return ask(r, "dns.public", func(s *span) (walked, error) {
+		return r.walkTo(s, verificationDomain(r.link.PrivateDNSName))
+	})
+}
+
+// askPublic looks the private DNS name up in public DNS, where it may well have other addresses, for
+// those who have no endpoint.
+func (r *run) askPublic(public *promise[walked]) *promise[[]Lookup] {
+	return ask(r, "dns.public", func(s *span) ([]Lookup, error) {
+		switch {
+		case r.link.PrivateDNSName == "":
+			return nil, absent{NoPrivateDNSName}
+		case public == nil:
+			return nil, absent{NoVantage}
+		}
+		<-public.done
+		if public.err != nil {
+			return nil, public.err
+		}
+		s.cover(public.item.Started)
+		s.cover(public.item.Started.Add(public.item.Duration))
+		types := []uint16{dns.TypeA, dns.TypeAAAA}
+		all := make([]Lookup, len(types))
+		parallel(len(types), len(types), func(i int) {
+			l := public.item.Value.walker.lookup(r.ctx, dns.Fqdn(ProbeName(r.link.PrivateDNSName)), types[i], 1)
+			for range 3 { // CNAMEs that leave the zone
+				if len(l.Addrs) > 0 || len(l.Chain) == 0 {
+					break
+				}
+				next := public.item.Value.walker.lookup(r.ctx, dns.Fqdn(l.Chain[len(l.Chain)-1]), types[i], 1)
+				l.Outcome, l.Detail, l.RCode, l.Addrs, l.TTL = next.Outcome, next.Detail, next.RCode, next.Addrs, min(l.TTL, next.TTL)
+				if len(next.Chain) == 0 {
+					break
+				}
+				l.Chain = append(l.Chain, next.Chain...)
+			}
+			all[i] = l
+			s.cover(l.Started)
+			s.cover(r.now())
+		})
+		return all, nil
 	})
 }
 
@@ -119,6 +168,9 @@ func owners(domain, label string, steps []ServersOf) []owner {
 		}
 		if label != "" {
 			add(label+"."+d, z)
+		}
+		if rest, ok := strings.CutPrefix(label, "_"); ok && rest != "" {
+			add(rest+"."+d, z) // some DNS hosts drop the underscore
 		}
 		add(d, z)
 		if label != "" && z.Zone == deepest.Zone && deepest.Zone != "." {

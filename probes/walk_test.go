@@ -112,7 +112,7 @@ func txtWithin(t *testing.T, timeouts provision.Timeouts, v Vantage, name string
 	r.src.PublicDNS = v
 	p := r.askTXT(side{}, given(Service{Found: true, PrivateDNSName: name, Verification: &Verification{
 		State: "pendingVerification", Type: "TXT", Name: testLabel, Value: testValue,
-	}}, nil))
+	}}, nil), r.walkPublic())
 	r.wg.Wait()
 	if len(r.panics) > 0 {
 		t.Fatal(r.panics)
@@ -283,7 +283,7 @@ func TestTXTAbsences(t *testing.T) {
 	} {
 		r := testRun(t, provision.Link{})
 		r.src.PublicDNS = tc.v
-		p := r.askTXT(side{stop: errors.New("closed")}, given(tc.service, tc.err))
+		p := r.askTXT(side{stop: errors.New("closed")}, given(tc.service, tc.err), r.walkPublic())
 		r.wg.Wait()
 		if p.item.Absent != tc.want {
 			t.Errorf("%s: %+v", name, p.item)
@@ -295,7 +295,7 @@ func TestInterruptedWalkIsNotReached(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := newRun(ctx, provision.Link{PrivateDNSName: "x.example.com"}, Sources{PublicDNS: &mapped{}}, Options{})
-	p := r.askTXT(side{}, given(Service{Found: true, PrivateDNSName: "x.example.com", Verification: &Verification{}}, nil))
+	p := r.askTXT(side{}, given(Service{Found: true, PrivateDNSName: "x.example.com", Verification: &Verification{}}, nil), r.walkPublic())
 	cancel()
 	r.wg.Wait()
 	if p.item.Absent != NotReached {

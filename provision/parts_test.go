@@ -103,7 +103,7 @@ func TestUnquoteTXT(t *testing.T) {
 	for in, want := range map[string]string{
 		`"vpce:abc"`: "vpce:abc", `"a" "b"`: "ab", `"say \"hi\""`: `say "hi"`, `bare`: "bare", `""`: "", `"open`: "open",
 	} {
-		if got := unquoteTXT(in); got != want {
+		if got := UnquoteTXT(in); got != want {
 			t.Errorf("%s reads as %q, expected %q", in, got, want)
 		}
 	}

@@ -95,7 +95,7 @@ func readTXT(ctx context.Context, c *awsapi.Clients, zone hostedZone, name strin
 		}
 		s.record = &r
 		for _, v := range r.ResourceRecords {
-			s.values = append(s.values, unquoteTXT(aws.ToString(v.Value)))
+			s.values = append(s.values, UnquoteTXT(aws.ToString(v.Value)))
 		}
 	}
 	return s, nil
@@ -126,7 +126,7 @@ func (s txtSet) remove(ctx context.Context, c *awsapi.Clients, value string) (st
 		}
 		set := *s.record
 		set.ResourceRecords = slices.DeleteFunc(slices.Clone(set.ResourceRecords), func(r r53types.ResourceRecord) bool {
-			return unquoteTXT(aws.ToString(r.Value)) == value
+			return UnquoteTXT(aws.ToString(r.Value)) == value
 		})
 		if len(set.ResourceRecords) == 0 {
 			return nil
@@ -178,8 +178,8 @@ func waitInSync(ctx context.Context, r *runner, c *awsapi.Clients, change string
 	})
 }
 
-// unquoteTXT gives the text of a TXT value as Route 53 writes it: one or more quoted strings.
-func unquoteTXT(v string) string {
+// UnquoteTXT gives the text of a TXT value as Route 53 writes it: one or more quoted strings, joined.
+func UnquoteTXT(v string) string {
 	var b strings.Builder
 	inside := false
 	for i := 0; i < len(v); i++ {

@@ -102,10 +102,12 @@ const maxText = 400
 
 // plain makes one bounded line of s without control characters, because names, error texts and
 // records come from remote ends. Reports sanitise for their own formats again.
-func plain(s string) string {
-	cut := len(s) > maxText
+func plain(s string) string { return plainTo(s, maxText) }
+
+func plainTo(s string, most int) string {
+	cut := len(s) > most
 	if cut {
-		end := maxText
+		end := most
 		for end > 0 && !utf8.RuneStart(s[end]) {
 			end--
 		}

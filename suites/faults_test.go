@@ -20,7 +20,7 @@ type fault struct {
 }
 
 func faults() []fault {
-	return slices.Concat(linkFaults(), balancerFaults())
+	return slices.Concat(linkFaults(), balancerFaults(), recordFaults())
 }
 
 func linkFaults() []fault {
@@ -114,19 +114,11 @@ func linkFaults() []fault {
 			})
 		}, "connection.listener-on-each-port", ProviderSide, []string{"dns.private-name-matches-endpoint"}},
 		{"txt-missing", func(o *probes.Observation) {
-			setTXT(o, withoutTXT)
+			txtGone(o)
 			unverified(o, "pendingVerification")
 		}, "verification.txt-published", ProviderSide, []string{"reachability.tcp-aws-names", "reachability.http-interfaces", "reachability.tls-certificate"}},
-		{"txt-wrong", func(o *probes.Observation) {
-			setTXT(o, func(q *probes.TXTQuestion) {
-				if q.Outcome == probes.OK {
-					q.Texts = []string{"v=spf1 -all", "vpce:l6p0erxltt45jevfwocp"}
-				}
-			})
-			unverified(o, "failed")
-		}, "verification.txt-published", ProviderSide, nil},
 		{
-			"txt-removed-later", func(o *probes.Observation) { setTXT(o, withoutTXT) },
+			"txt-removed-later", txtGone,
 			"verification.txt-published", ProviderSide,
 			[]string{"verification.state", "dns.private-dns-enabled", "reachability.http-private-name"},
 		},
@@ -135,14 +127,6 @@ func linkFaults() []fault {
 			"verification.txt-servers-agree", ProviderSide,
 			[]string{"verification.state", "verification.txt-published"},
 		},
-		{"txt-at-doubled-name", func(o *probes.Observation) {
-			setTXT(o, withoutTXT)
-			doubled := txtLabel + "." + name + ".chartsinvestor.com"
-			q := o.DNS.TXT.Value.Asked[0]
-			q.Owner, q.Name, q.Outcome, q.Texts = doubled, doubled, probes.OK, []string{txtValue}
-			o.DNS.TXT.Value.Asked = append(o.DNS.TXT.Value.Asked, q)
-			unverified(o, "failed")
-		}, "verification.txt-published", ProviderSide, nil},
 		{"no-names-yet", func(o *probes.Observation) {
 			o.Consumer.Endpoint.Value.RegionalName, o.Consumer.Endpoint.Value.ZonalNames = "", nil
 			absent(&o.DNS.Regional, probes.NoSubject)

@@ -50,6 +50,7 @@ func healthy() *probes.Observation {
 	provider(o)
 	consumer(o)
 	dns(o)
+	names(o)
 	reach(o)
 	namedSubnets(o)
 	return o

@@ -85,13 +85,23 @@ func compareGolden(t *testing.T, got, want []recordedVerdict) (stale bool) {
 	for _, g := range got {
 		i := slices.IndexFunc(want, func(w recordedVerdict) bool { return w.Check == g.Check })
 		switch {
-		case i < 0 || want[i].Revision != g.Revision:
+		case i < 0 || want[i].Revision != g.Revision || newer(want, got, g.BlockedBy):
 			stale = true
 		case !reflect.DeepEqual(g, want[i]):
 			t.Errorf("the verdict of %s changed, and its revision is still %d:\n got %+v\nwant %+v", g.Check, g.Revision, g, want[i])
 		}
 	}
 	return stale || len(got) != len(want)
+}
+
+// newer says whether what blocks a check now was not there when the verdicts were recorded, or not in its
+// present revision: its dependents follow it.
+func newer(want, got []recordedVerdict, id string) bool {
+	by := func(list []recordedVerdict) int {
+		return slices.IndexFunc(list, func(v recordedVerdict) bool { return v.Check == id })
+	}
+	now, then := by(got), by(want)
+	return now >= 0 && (then < 0 || want[then].Revision != got[now].Revision)
 }
 
 func read(t *testing.T, path string, into any) {

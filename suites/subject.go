@@ -96,6 +96,9 @@ func connectionOf(l provision.Link, endpointID string, all []probes.Connection) 
 	return best, found
 }
 
+// maxArgument bounds one argument of a command in bytes: a change batch is longer than a fact.
+const maxArgument = 4096
+
 // command writes an AWS CLI command for a side, ready to paste.
 func command(l provision.Link, s Side, args ...string) string {
 	party := l.Provider.Party
@@ -110,7 +113,7 @@ func command(l provision.Link, s Side, args ...string) string {
 		args = append(args, "--profile", party.Profile)
 	}
 	for i, a := range args {
-		args[i] = shellWord(plain(a))
+		args[i] = shellWord(plainTo(a, maxArgument))
 	}
 	return strings.Join(args, " ")
 }

@@ -35,6 +35,8 @@ func variants() []variant {
 			absent(&p.TargetGroups, probes.NoProviderAccess)
 			absent(&p.TargetHealth, probes.NoProviderAccess)
 			absent(&p.SecurityGroups, probes.NoProviderAccess)
+			absent(&p.HostedZones, probes.NoProviderAccess)
+			absent(&p.Services, probes.NoProviderAccess)
 			absent(&o.DNS.TXT, probes.NoProviderAccess)
 		}, []Absence{probes.NoProviderAccess}},
 		{"provider-only", func(o *probes.Observation) {
@@ -65,7 +67,9 @@ func variants() []variant {
 			o.Consumer.HostedZones.Value = nil
 			o.Consumer.VPC.Value.DNSHostnames = false
 			absent(&o.DNS.Private, probes.NoPrivateDNSName)
+			absent(&o.Provider.HostedZones, probes.NoPrivateDNSName)
 			absent(&o.DNS.TXT, probes.NoPrivateDNSName)
+			absent(&o.DNS.Public, probes.NoPrivateDNSName)
 			reach(o)
 		}, []Absence{probes.NoPrivateDNSName}},
 		{"tcp-only", func(o *probes.Observation) {

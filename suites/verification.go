@@ -1,9 +1,6 @@
 package suites
 
 import (
-	"encoding/json"
-	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -13,12 +10,17 @@ import (
 )
 
 // verificationChecks: the provider owns the private DNS name, and the record that proves it is where
-// AWS looks. The record is the cause and the state the effect, so the state comes after it.
+// AWS looks. The record is the cause and the state the effect, so the state comes after it. How a
+// record usually goes wrong are checks of their own: each has another fix.
 func verificationChecks() []Check {
-	return []Check{
+	return slices.Concat(placeChecks(), valueChecks(), []Check{
 		check("verification.txt-published", "the TXT record is published, value exact",
-			revision(1), severity(Critical), side(ProviderSide),
-			after("dns.private-name-of-service"), needs("dns.txt"),
+			revision(2), severity(Critical), side(ProviderSide),
+			after("dns.private-name-of-service", "verification.zone-delegated", "verification.zone-public", "verification.no-cname",
+				"verification.name-not-doubled", "verification.label-whole", "verification.domain-right",
+				"verification.value-case-kept", "verification.value-unaltered", "verification.value-kept-beside-others", "verification.value-current"),
+			needs("dns.txt"), wants("provider.service", "consumer.service"),
+			rows("PL-TXT-001", "PL-TXT-016"),
 			asserts("a name server that is authoritative for the domain, found by walking NS from the root, has the service's value at LABEL.DOMAIN, at a parent domain, or at the domain itself; the value matches exactly, case included"),
 			why("AWS looks the record up in public DNS again and again: without it the name is not verified, or loses its verification later, and new connections are refused private DNS"),
 			source("PrivateLink guide, Manage DNS names, domain ownership verification; EC2 API reference, PrivateDnsNameConfiguration"),
@@ -27,7 +29,7 @@ func verificationChecks() []Check {
 		),
 		check("verification.txt-servers-agree", "all name servers have the TXT record",
 			revision(1), severity(Critical), side(ProviderSide),
-			after("verification.txt-published"), needs("dns.txt"),
+			after("verification.txt-published"), needs("dns.txt"), rows("PL-TXT-012"),
 			asserts("every authoritative server that answers has the value"),
 			why("AWS asks any of the servers: one that lags behind or was forgotten makes the verification come and go"),
 			source("PrivateLink guide, Manage DNS names; DNS changes can take up to 48 hours"),
@@ -35,12 +37,13 @@ func verificationChecks() []Check {
 			body(judgeServersAgree),
 		),
 		check("verification.state", "AWS has verified the private DNS name",
-			revision(1), severity(Critical), side(ProviderSide),
+			revision(2), severity(Critical), side(ProviderSide),
 			after("dns.private-name-of-service"), because("verification.txt-published", "verification.txt-servers-agree"),
-			needsOne("provider.service", "consumer.service"),
+			needsOne("provider.service", "consumer.service"), wants("consumer.endpoint"),
+			rows("PL-DNS-002", "PL-DNS-016", "PL-TXT-013"),
 			asserts("PrivateDnsNameConfiguration.State, or PrivateDnsNameVerificationState as the consumer sees it, is verified"),
-			why("consumers can enable private DNS only while the name is verified"),
-			source("EC2 API reference, PrivateDnsNameConfiguration.State and StartVpcEndpointServicePrivateDnsVerification"),
+			why("consumers can enable private DNS only while the name is verified; when it is lost later, endpoints that have private DNS keep it, and new ones don't get it"),
+			source("EC2 API reference, PrivateDnsNameConfiguration.State and StartVpcEndpointServicePrivateDnsVerification; PrivateLink guide, Manage DNS names"),
 			fix(func(o *probes.Observation) Fix {
 				return Fix{
 					Text: "the record is right: start the verification and wait some minutes",
@@ -50,117 +53,54 @@ func verificationChecks() []Check {
 			}),
 			body(func(c *C, o *probes.Observation) {
 				skipWithoutName(c, o)
-				own, provider := value(o.Provider.Service)
-				seen, _ := value(o.Consumer.Service)
-				state := seen.VerificationState
-				if provider && own.Verification != nil {
-					state = own.Verification.State
-				}
+				state := verificationStateOf(o)
 				if state == "" {
 					c.Untold("neither side tells the verification state")
 				}
 				c.Fact("state", "%s", state)
+				if e, ok := value(o.Consumer.Endpoint); ok && e.PrivateDNSEnabled && !same(state, "verified") {
+					c.Fact("before", "it was verified once: endpoint %s has private DNS", e.ID)
+				}
 				c.Expect(same(state, "verified")).To(gomega.BeTrue(), "the private DNS name is %s", state)
 			}),
 		),
-	}
+	})
 }
 
-// finding is what one server answered for one owner name.
-type finding struct {
-	owner, server string
-	place         bool // AWS looks at this owner name
-	asked         bool // it answered, whatever it said
-	has           bool // the wanted value is in the answer
-	question      probes.TXTQuestion
-}
-
-func findingsOf(t probes.TXT) []finding {
-	names := map[netip.Addr]string{}
-	for _, z := range t.Zones {
-		for _, s := range z.Servers {
-			names[s.Addr] = s.Name
-		}
+func verificationStateOf(o *probes.Observation) string {
+	own, provider := value(o.Provider.Service)
+	seen, _ := value(o.Consumer.Service)
+	if provider && own.Verification != nil {
+		return own.Verification.State
 	}
-	var out []finding
-	for _, q := range t.Asked {
-		f := finding{owner: q.Owner, server: or(names[q.Server.Addr()], q.Server.Addr().String()), question: q, place: looksAt(t, q.Owner)}
-		switch q.Outcome {
-		case probes.OK, probes.NXDomain, probes.NoData:
-			f.asked, f.has = true, slices.Contains(q.Texts, t.Want)
-		}
-		out = append(out, f)
-	}
-	// A server that has a CNAME there has what stands at its end, which was asked for separately.
-	for i, f := range out {
-		if len(f.question.Chain) > 0 && len(f.question.Texts) == 0 {
-			out[i].has = slices.ContainsFunc(out, func(g finding) bool { return g.owner == f.owner && g.has })
-		}
-	}
-	return out
-}
-
-// looksAt says whether AWS looks for the record at this name: with or without the label, at the
-// private DNS name or a domain above it. Probes also ask where it is often put by mistake.
-func looksAt(t probes.TXT, owner string) bool {
-	for d := t.Domain; strings.Contains(d, "."); _, d, _ = strings.Cut(d, ".") {
-		if sameName(owner, d) || sameName(owner, t.Label+"."+d) {
-			return true
-		}
-	}
-	return false
+	return seen.VerificationState
 }
 
 func judgePublished(c *C, o *probes.Observation) {
-	t, _ := value(o.DNS.TXT)
-	if t.Want == "" {
-		c.Untold("the service does not tell the value of the record")
-	}
-	c.Fact("wanted", "%s", t.Want)
-	all := findingsOf(t)
-	published := false
-	var misplaced, other, unanswered []string
-	answered := false
-	for _, owner := range ownersOf(all) {
+	r, _ := judgedRecord(c, o)
+	for _, owner := range ownersOf(r.all) {
 		var said []string
 		servers := 0
-		for _, f := range all {
-			switch {
-			case f.owner != owner:
-				continue
-			case !f.asked:
-				unanswered = append(unanswered, f.server+": "+string(f.question.Outcome))
-				continue
-			case f.has && f.place:
-				published = true
-			case f.has:
-				misplaced = append(misplaced, owner)
-			default:
-				other = append(other, valuesLike(f.question.Texts, t.Want)...)
+		for _, f := range r.all {
+			if f.owner == owner && f.asked {
+				servers++
+				said = append(said, saidOf(f))
 			}
-			answered = true
-			servers++
-			said = append(said, saidOf(f))
 		}
 		if servers > 0 && telling(said) {
 			c.Fact(owner, "%s at %d servers", list(sorted(said)), servers)
 		}
 	}
-	switch {
-	case published:
+	if r.published {
 		return
-	case !answered:
-		c.Untold("no authoritative name server answered (%s)", list(sorted(unanswered)))
-	case len(misplaced) > 0:
-		c.Fact("cause", "wrong place")
-		c.Wrong("record", "it stands at %s, where AWS does not look", list(sorted(misplaced)))
-	case len(other) > 0:
-		c.Fact("cause", "wrong value")
-		c.Expect(sorted(other)).To(gomega.ContainElement(t.Want), "the TXT record has %s, not %q", list(sorted(other)), t.Want)
-	default:
-		c.Fact("cause", "missing")
-		c.Expect(published).To(gomega.BeTrue(), "no name server has a TXT record with %s at %s or above it", t.Want, txtOwner(t))
 	}
+	if !r.answered {
+		c.Untold("no authoritative name server answered")
+	}
+	if same(verificationStateOf(o), "verified") {
+		c.Fact("state", "still verified: AWS has not looked again yet")
+	}
+	c.Expect(r.published).To(gomega.BeTrue(), "no name server has a TXT record with %s at %s or above it", r.Want, txtOwner(r.TXT))
 }
 
 // telling leaves out the many names at which there is nothing.
@@ -169,13 +109,12 @@ func telling(said []string) bool {
 }
 
 func judgeServersAgree(c *C, o *probes.Observation) {
-	t, _ := value(o.DNS.TXT)
-	all := findingsOf(t)
+	r := recordIn(o)
 	// One owner name at which every server has the value is enough; else the fullest one is told.
 	best, most := "", 0
-	for _, owner := range ownersOf(all) {
-		has, asked := tally(all, owner)
-		if !looksAt(t, owner) {
+	for _, owner := range ownersOf(r.all) {
+		has, asked := tally(r.all, owner)
+		if !looksAt(r.TXT, owner) {
 			continue
 		}
 		if has > 0 && has == asked {
@@ -186,7 +125,7 @@ func judgeServersAgree(c *C, o *probes.Observation) {
 			best, most = owner, has
 		}
 	}
-	for _, f := range all {
+	for _, f := range r.all {
 		if f.owner != best {
 			continue
 		}
@@ -204,109 +143,99 @@ func judgeServersAgree(c *C, o *probes.Observation) {
 	}
 }
 
-func tally(all []finding, owner string) (has, asked int) {
-	for _, f := range all {
-		if f.owner == owner && f.asked {
-			asked++
-			if f.has {
-				has++
+// valueChecks: what stands where AWS looks is the value itself.
+func valueChecks() []Check {
+	of := func(how string) func(c *C, o *probes.Observation) (record, []string, string) {
+		return func(c *C, o *probes.Observation) (r record, missed []string, owner string) {
+			r, done := judgedRecord(c, o)
+			if done {
+				return r, nil, ""
+			}
+			if !r.answered {
+				c.Untold("no authoritative name server answered")
+			}
+			texts, owner := r.textsAt()
+			return r, slices.DeleteFunc(texts, func(t string) bool { return missOf(t, r.Want) != how }), owner
+		}
+	}
+	others := func(o *probes.Observation, texts []string) (mine, unknown []string) {
+		services, _ := value(o.Provider.Services)
+		for _, t := range texts {
+			i := slices.IndexFunc(services, func(s probes.OtherService) bool { return s.Verification != nil && s.Verification.Value == t })
+			if i >= 0 {
+				mine = append(mine, t+" of "+services[i].ID)
+			} else {
+				unknown = append(unknown, t)
 			}
 		}
+		return mine, unknown
 	}
-	return has, asked
+	return []Check{
+		check("verification.value-case-kept", "the TXT value keeps its upper case",
+			revision(1), severity(Critical), side(ProviderSide),
+			after("verification.zone-delegated"), needs("dns.txt"), rows("PL-TXT-005"),
+			asserts("where the record is not published, no TXT record where AWS looks equals the value but for its case"),
+			why("AWS compares the value exactly; some DNS hosts write it in lower case"),
+			source("PrivateLink guide, Manage DNS names: the value is case-sensitive"),
+			fix(fixTXTWhereItIs),
+			body(func(c *C, o *probes.Observation) {
+				if _, missed, owner := of(valueLowered)(c, o); len(missed) > 0 {
+					c.Wrong(owner, "it has %s, which is the value in another case", quoted(missed))
+				}
+			}),
+		),
+		check("verification.value-unaltered", "nothing is added to or missing from the value",
+			revision(1), severity(Critical), side(ProviderSide),
+			after("verification.zone-delegated"), needs("dns.txt"), rows("PL-TXT-006"),
+			asserts("where the record is not published, no TXT record where AWS looks has the value with quotes or spaces in it, without vpce: in front, or run together with something else"),
+			why("AWS compares the whole text of the record; quotes typed into a form that adds its own become part of it"),
+			source("PrivateLink guide, Manage DNS names; Route 53 guide, TXT record type: values are written in double quotes"),
+			fix(fixTXTWhereItIs),
+			body(func(c *C, o *probes.Observation) {
+				r, missed, owner := of(valueAltered)(c, o)
+				for _, t := range missed {
+					c.Wrong(owner, "it has %q: %s", t, alteration(t, r.Want))
+				}
+			}),
+		),
+		check("verification.value-kept-beside-others", "another service's value has not replaced it",
+			revision(1), severity(Critical), side(ProviderSide),
+			after("verification.zone-delegated"), needs("dns.txt"), wants("provider.services"), rows("PL-TXT-008"),
+			asserts("where the record is not published, no TXT record where AWS looks has the value of another service of the account instead"),
+			why("each service has a value of its own; several share a TXT record set only if each keeps what is there"),
+			source("PrivateLink guide, Manage DNS names: several values in one TXT record"),
+			fix(fixTXTWhereItIs),
+			body(func(c *C, o *probes.Observation) {
+				_, missed, owner := of(valueOther)(c, o)
+				if mine, _ := others(o, missed); len(mine) > 0 {
+					c.Wrong(owner, "it has %s and not this service's value", list(mine))
+				}
+			}),
+		),
+		check("verification.value-current", "the TXT value is that of this service",
+			revision(1), severity(Critical), side(ProviderSide),
+			after("verification.zone-delegated"), needs("dns.txt"), wants("provider.services"), rows("PL-TXT-010"),
+			asserts("where the record is not published, no TXT record where AWS looks has a vpce: value that belongs to no service of the account"),
+			why("a service that is made anew, or gets another private DNS name, gets another value: the old record proves nothing"),
+			source("EC2 API reference, PrivateDnsNameConfiguration; PrivateLink guide, Manage DNS names"),
+			fix(fixTXTWhereItIs),
+			body(func(c *C, o *probes.Observation) {
+				_, missed, owner := of(valueOther)(c, o)
+				if _, unknown := others(o, missed); len(unknown) > 0 {
+					c.Wrong(owner, "it has %s, an older or a foreign value", quoted(unknown))
+				}
+			}),
+		),
+	}
 }
 
-func ownersOf(all []finding) []string {
-	var out []string
-	for _, f := range all {
-		if !slices.Contains(out, f.owner) {
-			out = append(out, f.owner)
+// isDoubled says whether a name is one at which AWS looks with the zone's name once more at its end.
+func (r record) isDoubled(owner string) bool {
+	for _, end := range []string{r.deepest().Zone, r.Domain} {
+		rest, ok := strings.CutSuffix(strings.ToLower(owner), "."+strings.ToLower(end))
+		if ok && end != "" && end != "." && inDomain(rest, end) && looksAt(r.TXT, rest) {
+			return true
 		}
 	}
-	return out
-}
-
-// saidOf says in a few words what a server has at a name.
-func saidOf(f finding) string {
-	if f.has {
-		return "the value"
-	}
-	if f.question.Outcome != probes.OK {
-		return string(f.question.Outcome)
-	}
-	values := make([]string, len(f.question.Texts))
-	for i, t := range f.question.Texts {
-		values[i] = fmt.Sprintf("%q", t)
-	}
-	return list(values)
-}
-
-// valuesLike are the texts that look like an attempt at the value: any vpce: value, or the wanted
-// one in other case, in quotes, or without its prefix.
-func valuesLike(texts []string, want string) []string {
-	bare := strings.ToLower(strings.TrimPrefix(want, "vpce:"))
-	var out []string
-	for _, s := range texts {
-		low := strings.ToLower(s)
-		if strings.Contains(low, "vpce:") || bare != "" && strings.Contains(low, bare) {
-			out = append(out, fmt.Sprintf("%q", s))
-		}
-	}
-	return out
-}
-
-// isOtherValue says whether a text is the value of another service, which may share the record set.
-func isOtherValue(text, want string) bool {
-	return strings.HasPrefix(text, "vpce:") && !strings.Contains(strings.ToLower(text), strings.ToLower(strings.TrimPrefix(want, "vpce:")))
-}
-
-func txtOwner(t probes.TXT) string { return t.Label + "." + t.Domain }
-
-// fixTXT writes the record next to what the name holds already: other services may share it.
-func fixTXT(o *probes.Observation) Fix {
-	t := maybe(o.DNS.TXT)
-	owner := txtOwner(t)
-	values := []string{t.Want}
-	for _, q := range t.Asked {
-		for _, text := range q.Texts {
-			// Not what only looks like the value: a slip of the pen need not be kept.
-			if sameName(q.Owner, owner) && len(valuesLike([]string{text}, t.Want)) == 0 || isOtherValue(text, t.Want) {
-				values = append(values, text)
-			}
-		}
-	}
-	type record struct{ Value string }
-	var records []record
-	for _, v := range sorted(values) {
-		records = append(records, record{`"` + strings.ReplaceAll(plain(v), `"`, `\"`) + `"`})
-	}
-	set := map[string]any{"Name": owner, "Type": "TXT", "TTL": 1800, "ResourceRecords": records}
-	batch, err := json.Marshal(map[string]any{"Changes": []any{map[string]any{"Action": "UPSERT", "ResourceRecordSet": set}}})
-	if err != nil || len(batch) > maxText {
-		return Fix{Text: fmt.Sprintf("publish the TXT record %s with the value %s, and keep it for ever", owner, t.Want)}
-	}
-	return Fix{
-		Text:    fmt.Sprintf("publish TXT %s %q in the domain's public zone, at all its name servers, and keep it for ever", owner, t.Want),
-		Command: inHostedZone(o, t, "route53", "change-resource-record-sets", "--hosted-zone-id", zonePlace, "--change-batch", string(batch)),
-	}
-}
-
-// zonePlace stands for the hosted zone's id where nobody knows it.
-const zonePlace = "HOSTED_ZONE_ID"
-
-// inHostedZone writes a command with the id of the domain's public hosted zone. Where the link file
-// does not give it, the command asks Route 53 for it by the zone that the name servers were found by.
-func inHostedZone(o *probes.Observation, t probes.TXT, args ...string) string {
-	if id := o.Link.Provider.HostedZone; id != "" {
-		args[slices.Index(args, zonePlace)] = strings.TrimPrefix(id, "/hostedzone/")
-		return command(o.Link, ProviderSide, args...)
-	}
-	line := command(o.Link, ProviderSide, args...)
-	if len(t.Zones) == 0 || !strings.Contains(t.Zones[len(t.Zones)-1].Zone, ".") || t.Zones[len(t.Zones)-1].Zone == "." {
-		return line
-	}
-	zone := t.Zones[len(t.Zones)-1].Zone
-	find := command(o.Link, ProviderSide, "route53", "list-hosted-zones-by-name", "--dns-name", zone, "--output", "text",
-		"--query", "HostedZones[?Name==`\""+zone+".\"` && Config.PrivateZone==`false`].Id")
-	return strings.Replace(line, zonePlace, `"$(`+find+`)"`, 1)
+	return false
 }

@@ -41,6 +41,7 @@ func Faults() []Fault {
 		endpointFaults(),
 		groupFaults(),
 		txtFaults(),
+		txtPlaceFaults(),
 		privateNameFaults(),
 		networkFaults(),
 	)

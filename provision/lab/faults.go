@@ -120,6 +120,13 @@ func (l *Lab) OverrideTXT(server, owner string, values []string) {
 	internet.Override(serverName(server), dns.Fqdn(owner), dns.TypeTXT, rrs)
 }
 
+// Delegate makes the registry above a domain name these name servers for it, as its registration
+// says; none take the domain out of the registry.
+func (l *Lab) Delegate(domain string, servers []string) {
+	l.plane.internet.Delegate(domain, servers)
+	l.plane.internet.FlushCache()
+}
+
 func serverName(s string) string {
 	if s == "" {
 		return ""

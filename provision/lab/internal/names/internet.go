@@ -227,6 +227,20 @@ func (i *Internet) delegate(p *publication) {
 	}
 }
 
+// Delegate changes what the registry above a domain says of it: that these servers have its zone, or,
+// with none, nothing. What the servers hold stays as it is.
+func (i *Internet) Delegate(domain string, servers []string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	origin := canonical(domain)
+	r := i.registrar(origin)
+	if len(servers) == 0 {
+		r.zone.Delete(origin, dns.TypeNS)
+		return
+	}
+	r.zone.Set(origin, dns.TypeNS, withTTL(delegationTTL, nsRecords(origin, servers)))
+}
+
 // registrar is the closest registry above the origin.
 func (i *Internet) registrar(origin string) *registry {
 	for at := parent(origin); ; at = parent(at) {
