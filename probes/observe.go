@@ -142,11 +142,13 @@ func (r *run) gather(obs *Observation) (err error) {
 	c := r.askConsumer(consumer, p.serviceName)
 	txt := r.askTXT(provider, p.service)
 	way := r.askWay(c)
+	path := r.askPath(provider, consumer, p, c, way.places)
 	r.wg.Wait()
 
 	obs.Provider = p.collect()
 	obs.Consumer = c.collect()
 	obs.DNS, obs.Reach = way.collect()
+	obs.Path = path.collect()
 	obs.DNS.TXT = txt.item
 	return nil
 }

@@ -36,6 +36,7 @@ func variants() []variant {
 			absent(&p.TargetHealth, probes.NoProviderAccess)
 			absent(&p.SecurityGroups, probes.NoProviderAccess)
 			absent(&o.DNS.TXT, probes.NoProviderAccess)
+			noProviderPath(o)
 		}, []Absence{probes.NoProviderAccess}},
 		{"provider-only", func(o *probes.Observation) {
 			o.Link.Consumer.Access = provision.AccessNone
@@ -51,6 +52,7 @@ func variants() []variant {
 			absent(&c.VPC, probes.NoConsumerAccess)
 			absent(&c.SecurityGroups, probes.NoConsumerAccess)
 			absent(&c.HostedZones, probes.NoConsumerAccess)
+			noConsumerPath(o)
 			noVantage(o)
 		}, []Absence{probes.NoConsumerAccess, probes.NoVantage}},
 		{"control-plane-only", func(o *probes.Observation) {
@@ -129,6 +131,8 @@ func noVantage(o *probes.Observation) {
 	absent(&o.Reach.TCP, probes.NoVantage)
 	absent(&o.Reach.TLS, probes.NoVantage)
 	absent(&o.Reach.HTTP, probes.NoVantage)
+	absent(&o.Path.Clients, probes.NoVantage)
+	absent(&o.Path.ClientGroups, probes.NoVantage)
 }
 
 func TestHealthyVariantsFailNothing(t *testing.T) {
