@@ -101,6 +101,13 @@ func interfaceXML(id, subnet, zone, ip string) string {
 		"<privateIpAddressesSet><item><privateIpAddress>" + ip + "</privateIpAddress></item></privateIpAddressesSet></item>"
 }
 
+func aclXML(id, vpc, subnet string) string {
+	return ec2XML("DescribeNetworkAcls", `<networkAclSet><item><networkAclId>`+id+`</networkAclId><vpcId>`+vpc+`</vpcId><default>true</default><entrySet>
+		<item><ruleNumber>32767</ruleNumber><protocol>-1</protocol><ruleAction>deny</ruleAction><egress>false</egress><cidrBlock>0.0.0.0/0</cidrBlock></item>
+		<item><ruleNumber>90</ruleNumber><protocol>6</protocol><ruleAction>allow</ruleAction><egress>false</egress><cidrBlock>10.0.0.0/8</cidrBlock><portRange><from>80</from><to>443</to></portRange></item>
+		</entrySet><associationSet><item><networkAclAssociationId>aclassoc-1</networkAclAssociationId><networkAclId>`+id+`</networkAclId><subnetId>`+subnet+`</subnetId></item></associationSet></item></networkAclSet>`)
+}
+
 // providerAccount answers as the owner of a healthy service.
 func providerAccount() map[string]string {
 	return map[string]string{
@@ -118,6 +125,8 @@ func providerAccount() map[string]string {
 		"DescribeTargetGroups":          elbXML("DescribeTargetGroups", `<TargetGroups><member><TargetGroupArn>`+testGroup+`</TargetGroupArn><TargetGroupName>svc</TargetGroupName><Protocol>TCP</Protocol><Port>443</Port><TargetType>ip</TargetType><VpcId>vpc-0a</VpcId></member></TargetGroups>`),
 		"DescribeTargetGroupAttributes": elbXML("DescribeTargetGroupAttributes", `<Attributes><member><Key>proxy_protocol_v2.enabled</Key><Value>true</Value></member></Attributes>`),
 		"DescribeTargetHealth":          healthXML("healthy", "unhealthy"),
+		"DescribeNetworkAcls":           aclXML("acl-0a", "vpc-0a", "subnet-1"),
+		"DescribeNetworkInterfaces":     ec2XML("DescribeNetworkInterfaces", "<networkInterfaceSet>"+interfaceXML("eni-t", "subnet-1", "us-east-1a", "10.0.1.10")+"</networkInterfaceSet>"),
 		"DescribeSubnets":               ec2XML("DescribeSubnets", `<subnetSet><item><subnetId>subnet-1</subnetId><cidrBlock>10.0.1.0/24</cidrBlock><availabilityZone>us-east-1a</availabilityZone></item><item><subnetId>subnet-2</subnetId><cidrBlock>10.0.2.0/24</cidrBlock><availabilityZone>us-east-1b</availabilityZone></item></subnetSet>`),
 		"DescribeSecurityGroups":        groupsXML("sg-1"),
 		"hostedzonesbyname": `<ListHostedZonesByNameResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><HostedZones>
@@ -139,12 +148,17 @@ func consumerAccount() map[string]string {
 		"DescribeAvailabilityZones":   zonesXML("us-east-1a=use1-az2", "us-east-1c=use1-az1"),
 		"DescribeVpcEndpointServices": ec2XML("DescribeVpcEndpointServices", `<serviceDetailSet><item><serviceName>com.amazonaws.vpce.us-east-1.`+testService+`</serviceName><serviceId>`+testService+`</serviceId><owner>111111111111</owner><privateDnsName>api.example.com</privateDnsName><privateDnsNameVerificationState>verified</privateDnsNameVerificationState></item></serviceDetailSet>`),
 		"DescribeVpcEndpoints":        endpointXML("available"),
-		"DescribeNetworkInterfaces":   ec2XML("DescribeNetworkInterfaces", "<networkInterfaceSet>"+interfaceXML("eni-0b", "subnet-b", "us-east-1a", "10.1.2.10")+interfaceXML("eni-0a", "subnet-a", "us-east-1c", "10.1.1.10")+"</networkInterfaceSet>"),
-		"DescribeSubnets":             ec2XML("DescribeSubnets", `<subnetSet><item><subnetId>subnet-a</subnetId><vpcId>vpc-0b</vpcId><cidrBlock>10.1.1.0/24</cidrBlock><availabilityZone>us-east-1c</availabilityZone><availabilityZoneId>use1-az1</availabilityZoneId><availableIpAddressCount>250</availableIpAddressCount></item></subnetSet>`),
-		"DescribeVpcs":                ec2XML("DescribeVpcs", `<vpcSet><item><vpcId>vpc-0b</vpcId><cidrBlock>10.1.0.0/16</cidrBlock><cidrBlockAssociationSet><item><cidrBlock>10.1.0.0/16</cidrBlock></item><item><cidrBlock>10.2.0.0/16</cidrBlock></item></cidrBlockAssociationSet></item></vpcSet>`),
-		"DescribeVpcAttribute":        ec2XML("DescribeVpcAttribute", `<vpcId>vpc-0b</vpcId><enableDnsSupport><value>true</value></enableDnsSupport>`),
-		"DescribeSecurityGroups":      groupsXML("sg-b"),
-		"hostedzonesbyvpc":            `<ListHostedZonesByVPCResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><HostedZoneSummaries><HostedZoneSummary><HostedZoneId>Z2</HostedZoneId><Name>example.com.</Name><Owner><OwningAccount>222222222222</OwningAccount></Owner></HostedZoneSummary></HostedZoneSummaries><MaxItems>100</MaxItems></ListHostedZonesByVPCResponse>`,
+		"DescribeNetworkAcls":         aclXML("acl-0b", "vpc-0b", "subnet-a"),
+		"DescribeRouteTables": ec2XML("DescribeRouteTables", `<routeTableSet><item><routeTableId>rtb-0b</routeTableId><vpcId>vpc-0b</vpcId><routeSet>
+			<item><destinationCidrBlock>10.1.0.0/16</destinationCidrBlock><gatewayId>local</gatewayId><state>active</state></item>
+			<item><destinationCidrBlock>10.9.0.0/16</destinationCidrBlock><transitGatewayId>tgw-1</transitGatewayId><state>blackhole</state></item></routeSet>
+			<associationSet><item><main>true</main></item><item><subnetId>subnet-a</subnetId><main>false</main></item></associationSet></item></routeTableSet>`),
+		"DescribeNetworkInterfaces": ec2XML("DescribeNetworkInterfaces", "<networkInterfaceSet>"+interfaceXML("eni-0b", "subnet-b", "us-east-1a", "10.1.2.10")+interfaceXML("eni-0a", "subnet-a", "us-east-1c", "10.1.1.10")+"</networkInterfaceSet>"),
+		"DescribeSubnets":           ec2XML("DescribeSubnets", `<subnetSet><item><subnetId>subnet-a</subnetId><vpcId>vpc-0b</vpcId><cidrBlock>10.1.1.0/24</cidrBlock><availabilityZone>us-east-1c</availabilityZone><availabilityZoneId>use1-az1</availabilityZoneId><availableIpAddressCount>250</availableIpAddressCount></item></subnetSet>`),
+		"DescribeVpcs":              ec2XML("DescribeVpcs", `<vpcSet><item><vpcId>vpc-0b</vpcId><cidrBlock>10.1.0.0/16</cidrBlock><cidrBlockAssociationSet><item><cidrBlock>10.1.0.0/16</cidrBlock></item><item><cidrBlock>10.2.0.0/16</cidrBlock></item></cidrBlockAssociationSet></item></vpcSet>`),
+		"DescribeVpcAttribute":      ec2XML("DescribeVpcAttribute", `<vpcId>vpc-0b</vpcId><enableDnsSupport><value>true</value></enableDnsSupport>`),
+		"DescribeSecurityGroups":    groupsXML("sg-b"),
+		"hostedzonesbyvpc":          `<ListHostedZonesByVPCResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><HostedZoneSummaries><HostedZoneSummary><HostedZoneId>Z2</HostedZoneId><Name>example.com.</Name><Owner><OwningAccount>222222222222</OwningAccount></Owner></HostedZoneSummary></HostedZoneSummaries><MaxItems>100</MaxItems></ListHostedZonesByVPCResponse>`,
 	}
 }
 

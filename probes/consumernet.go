@@ -28,23 +28,27 @@ func (r *run) interfaces(sd side, s *span, ids []string, zones *promise[[]Zone])
 	}
 	all := []Interface{}
 	for _, n := range raw {
-		i := Interface{
-			ID: aws.ToString(n.NetworkInterfaceId), SubnetID: aws.ToString(n.SubnetId), VPCID: aws.ToString(n.VpcId),
-			ZoneName: aws.ToString(n.AvailabilityZone), ZoneID: aws.ToString(n.AvailabilityZoneId),
-			Status: string(n.Status), IPs: addressesOf(n),
-		}
-		if i.ZoneID == "" {
-			names, _ := zones.value()
-			i.ZoneID = zoneID(names, i.ZoneName)
-		}
-		for _, g := range n.Groups {
-			i.GroupIDs = append(i.GroupIDs, aws.ToString(g.GroupId))
-		}
-		slices.Sort(i.GroupIDs)
-		all = append(all, i)
+		all = append(all, interfaceOf(n, zones))
 	}
 	slices.SortFunc(all, func(a, b Interface) int { return cmp.Compare(a.ID, b.ID) })
 	return all, nil
+}
+
+func interfaceOf(n ec2types.NetworkInterface, zones *promise[[]Zone]) Interface {
+	i := Interface{
+		ID: aws.ToString(n.NetworkInterfaceId), SubnetID: aws.ToString(n.SubnetId), VPCID: aws.ToString(n.VpcId),
+		ZoneName: aws.ToString(n.AvailabilityZone), ZoneID: aws.ToString(n.AvailabilityZoneId),
+		Status: string(n.Status), IPs: addressesOf(n),
+	}
+	if i.ZoneID == "" {
+		names, _ := zones.value()
+		i.ZoneID = zoneID(names, i.ZoneName)
+	}
+	for _, g := range n.Groups {
+		i.GroupIDs = append(i.GroupIDs, aws.ToString(g.GroupId))
+	}
+	slices.Sort(i.GroupIDs)
+	return i
 }
 
 func addressesOf(n ec2types.NetworkInterface) []netip.Addr {

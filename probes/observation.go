@@ -28,6 +28,7 @@ type Observation struct {
 	Provider Provider `json:"provider"`
 	Consumer Consumer `json:"consumer"`
 	DNS      DNS      `json:"dns"`
+	Path     Path     `json:"path,omitzero"`
 	Reach    Reach    `json:"reach"`
 	// Timeline are the control-plane states as they changed while --wait polled.
 	Timeline []StateChange `json:"timeline,omitempty"`
@@ -119,6 +120,18 @@ type DNS struct {
 	Zonal    *Item[[]Lookup] `json:"zonal"`    // dns.zonal: each zonal name
 	TXT      *Item[TXT]      `json:"txt"`      // dns.txt: the verification record at the authoritative servers
 	Public   *Item[[]Lookup] `json:"public"`   // dns.public: the private DNS name in public DNS, A and AAAA, from the root down
+}
+
+// Path is what packets meet on their way, beside the endpoint and the load balancer themselves.
+type Path struct {
+	Clients      *Item[[]Client]        `json:"clients,omitempty"`      // path.clients: where the vantages stand
+	ClientGroups *Item[[]SecurityGroup] `json:"clientGroups,omitempty"` // path.clientGroups: of the vantages' interfaces, as far as they are known
+	ConsumerACLs *Item[[]NetworkACL]    `json:"consumerAcls,omitempty"` // path.consumerAcls: of the endpoint's VPC
+	Routes       *Item[[]RouteTable]    `json:"routes,omitempty"`       // path.routes: of the endpoint's VPC
+	Nodes        *Item[[]Interface]     `json:"nodes,omitempty"`        // path.nodes: the load balancers' interfaces
+	Targets      *Item[[]TargetNIC]     `json:"targets,omitempty"`      // path.targets: the registered targets' interfaces
+	TargetGroups *Item[[]SecurityGroup] `json:"targetGroups,omitempty"` // path.targetGroups: the security groups of those interfaces
+	ProviderACLs *Item[[]NetworkACL]    `json:"providerAcls,omitempty"` // path.providerAcls: of the load balancers' VPCs
 }
 
 // Reach is what happened to connections. Attempts are ordered by vantage, target and port.

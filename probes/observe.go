@@ -144,12 +144,14 @@ func (r *run) gather(obs *Observation) (err error) {
 	txt := r.askTXT(provider, p.service, public)
 	publicName := r.askPublic(public)
 	way := r.askWay(c)
+	path := r.askPath(provider, consumer, p, c, way.places)
 	r.wg.Wait()
 
 	obs.Provider = p.collect()
 	obs.Consumer = c.collect()
 	obs.DNS, obs.Reach = way.collect()
 	obs.DNS.TXT, obs.DNS.Public = txt.item, publicName.item
+	obs.Path = path.collect()
 	return nil
 }
 

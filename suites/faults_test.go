@@ -20,7 +20,7 @@ type fault struct {
 }
 
 func faults() []fault {
-	return slices.Concat(linkFaults(), balancerFaults(), recordFaults())
+	return slices.Concat(linkFaults(), balancerFaults(), recordFaults(), pathFaults())
 }
 
 func linkFaults() []fault {
@@ -80,7 +80,7 @@ func linkFaults() []fault {
 		{"load-balancer-security-group", func(o *probes.Observation) {
 			o.Provider.LoadBalancers.Value[0].SecurityGroupIDs = []string{"sg-0b"}
 			o.Provider.LoadBalancers.Value[0].EnforceInbound = "on"
-			o.Provider.SecurityGroups.Value = []probes.SecurityGroup{{ID: "sg-0b", Ingress: []probes.SecurityGroupRule{{Protocol: "tcp", FromPort: 80, ToPort: 443, CIDR: "172.16.0.0/12"}}}}
+			o.Provider.SecurityGroups.Value = []probes.SecurityGroup{{ID: "sg-0b", Ingress: []probes.SecurityGroupRule{{Protocol: "tcp", FromPort: 80, ToPort: 443, CIDR: "172.16.0.0/12"}}, Egress: []probes.SecurityGroupRule{{Protocol: "-1", CIDR: "0.0.0.0/0"}}}}
 			allTCP(o, probes.TimedOut)
 		}, "connection.load-balancer-security-group", ProviderSide, nil},
 		{"no-healthy-target", func(o *probes.Observation) {

@@ -92,9 +92,19 @@ func TestFixesUseWhatIsKnown(t *testing.T) {
 		},
 		{
 			// The group admits its own members only, and the vantage is none.
-			"a security group that leaves the vantage out", "reachability.tcp-interfaces", ConsumerSide,
+			"a security group that leaves the vantage out", "connection.endpoint-security-group", ConsumerSide,
 			"ec2 authorize-security-group-ingress --group-id sg-0e --protocol tcp --port 80 --cidr 10.0.0.0/16 ",
 			func(o *probes.Observation) {
+				o.Consumer.SecurityGroups.Value[0].Ingress = []probes.SecurityGroupRule{{Protocol: "-1", GroupID: "sg-0e"}}
+				allTCP(o, probes.TimedOut)
+			},
+		},
+		{
+			// The same, where the vantage's own groups are not known.
+			"a security group that seems to leave the vantage out", "reachability.tcp-interfaces", ConsumerSide,
+			"ec2 authorize-security-group-ingress --group-id sg-0e --protocol tcp --port 80 --cidr 10.0.0.0/16 ",
+			func(o *probes.Observation) {
+				o.Path.Clients.Value[0].InterfaceID, o.Path.Clients.Value[0].GroupIDs = "", nil
 				o.Consumer.SecurityGroups.Value[0].Ingress = []probes.SecurityGroupRule{{Protocol: "-1", GroupID: "sg-0e"}}
 				allTCP(o, probes.TimedOut)
 			},

@@ -23,7 +23,9 @@ func TestSubnetsOfTheLinkFile(t *testing.T) {
 		root string
 		fact string // name of one that must be there
 	}{
-		"unoffered zone": {func(o *probes.Observation) { o.Consumer.BuildSubnets.Value = append(o.Consumer.BuildSubnets.Value, other) }, "connection.subnets-in-service-zones", "subnet-99"},
+		"unoffered zone": {func(o *probes.Observation) {
+			o.Consumer.BuildSubnets.Value = append(o.Consumer.BuildSubnets.Value, other)
+		}, "connection.subnets-in-service-zones", "subnet-99"},
 		"no common zone": {func(o *probes.Observation) { o.Consumer.BuildSubnets.Value = []probes.Subnet{other} }, "connection.subnets-in-service-zones", "common zones"},
 		"same zone": {func(o *probes.Observation) {
 			twin := other

@@ -53,6 +53,7 @@ func healthy() *probes.Observation {
 	names(o)
 	reach(o)
 	namedSubnets(o)
+	path(o)
 	return o
 }
 
@@ -97,7 +98,7 @@ func provider(o *probes.Observation) {
 		zs = append(zs, probes.Zone{Name: "ap-southeast-1" + string("abc"[i]), ID: z, State: "available"})
 		lb.Zones = append(lb.Zones, probes.LoadBalancerZone{ZoneName: zs[i].Name, ZoneID: z, SubnetID: fmt.Sprintf("subnet-0%d", i)})
 		for _, group := range []string{"tg/http", "tg/https"} {
-			health = append(health, probes.TargetHealth{TargetGroupARN: group, TargetID: fmt.Sprintf("i-0%d", i), ZoneID: z, State: "healthy"})
+			health = append(health, probes.TargetHealth{TargetGroupARN: group, TargetID: fmt.Sprintf("i-0%d", i), Port: map[string]uint16{"tg/http": 80, "tg/https": 443}[group], ZoneID: z, State: "healthy"})
 		}
 	}
 	p.Zones = item(zs)

@@ -62,7 +62,7 @@ const notRecorded probes.Absence = "not recorded"
 // see is then one that it did not declare.
 func complete(o *probes.Observation) *probes.Observation {
 	view := *o
-	for _, group := range []any{&view.Provider, &view.Consumer, &view.DNS, &view.Reach} {
+	for _, group := range []any{&view.Provider, &view.Consumer, &view.DNS, &view.Path, &view.Reach} {
 		fields := reflect.ValueOf(group).Elem()
 		for i := range fields.NumField() {
 			if f := fields.Field(i); f.Kind() == reflect.Pointer && f.IsNil() {

@@ -52,12 +52,12 @@ func loadBalancerChecks() []Check {
 		),
 		listenerCheck(),
 		check("connection.load-balancer-security-group", "the NLB's security groups let clients in",
-			revision(1), severity(Critical), side(ProviderSide),
-			after("connection.load-balancer-active"), needs("provider.loadBalancers", "provider.securityGroups"), wants("consumer.vpc"),
-			asserts("where a load balancer has security groups and enforces them on PrivateLink traffic, a rule admits each link port from the consumer's addresses"),
+			revision(2), severity(Critical), side(ProviderSide),
+			after("connection.load-balancer-active"), needs("provider.loadBalancers", "provider.securityGroups"), wants("consumer.vpc", "path.clients", "reach.tcp"),
+			asserts("where a load balancer has security groups and enforces them on PrivateLink traffic, a rule admits each link port from each vantage's own address, or, where those are not known, from the consumer's addresses"),
 			why("the load balancer then drops what no rule admits, and connections time out; the rules see the client's own address, not the endpoint's"),
 			source("NLB guide, Update the security groups; ELBv2 API reference, EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"),
-			rows("PL-NLB-SG-001"),
+			rows("PL-NLB-SG-001", "PL-NLB-SG-002", "PL-NET-003"),
 			fix(fixLoadBalancerGroups),
 			body(judgeLoadBalancerGroups),
 		),
@@ -170,50 +170,48 @@ func targetGroupARNOf(o *probes.Observation, port uint16) string {
 	return "TARGET_GROUP_ARN"
 }
 
-func judgeLoadBalancerGroups(c *C, o *probes.Observation) {
-	lbs, _ := value(o.Provider.LoadBalancers)
-	groups, _ := value(o.Provider.SecurityGroups)
-	vpc, _ := value(o.Consumer.VPC)
-	enforced := false
-	for _, lb := range lbs {
-		if len(lb.SecurityGroupIDs) == 0 || same(lb.EnforceInbound, "off") {
-			continue
-		}
-		enforced = true
-		rules := ingressOf(groups, lb.SecurityGroupIDs)
-		for _, p := range o.Link.Ports {
-			how := admits(rules, p.Port, prefixes(vpc.CIDRs))
-			if how.open() || how.level == fromElsewhere && len(vpc.CIDRs) == 0 {
-				c.Fact(fmt.Sprintf("%s port %d", lb.Name, p.Port), "%s", how)
-				continue
-			}
-			c.Wrong(fmt.Sprintf("%s port %d", lb.Name, p.Port), "%s", how)
+// balancerAdmissions evaluates the groups of load balancers that enforce them. They see the clients' own
+// addresses; groups of another VPC are nobody's there.
+func balancerAdmissions(o *probes.Observation) []portAdmission {
+	var out []portAdmission
+	for _, lb := range maybe(o.Provider.LoadBalancers) {
+		if len(lb.SecurityGroupIDs) > 0 && !same(lb.EnforceInbound, "off") {
+			out = append(out, admissions(o, ingressOf(maybe(o.Provider.SecurityGroups), lb.SecurityGroupIDs), lb.Name)...)
 		}
 	}
-	if !enforced {
+	for i, w := range out {
+		// The consumer's addresses are not known: any rule may be for them.
+		if w.how.level == fromElsewhere && len(w.by.from) == 0 {
+			out[i].how.level = fromSome
+		}
+	}
+	return out
+}
+
+func judgeLoadBalancerGroups(c *C, o *probes.Observation) {
+	all := balancerAdmissions(o)
+	if len(all) == 0 {
 		c.Skip("no load balancer enforces security groups")
 	}
+	judgeAdmissions(c, all)
 }
 
 func fixLoadBalancerGroups(o *probes.Observation) Fix {
-	group := "SECURITY_GROUP_ID"
-	port := o.Link.Ports[0].Port
-	clients := prefixes(maybe(o.Consumer.VPC).CIDRs)
-	for _, lb := range maybe(o.Provider.LoadBalancers) {
-		if len(lb.SecurityGroupIDs) == 0 {
-			continue
+	port, from := o.Link.Ports[0].Port, prefixes(maybe(o.Consumer.VPC).CIDRs)
+	group, on := "SECURITY_GROUP_ID", ""
+	for _, w := range slices.Backward(balancerAdmissions(o)) {
+		if !w.how.open() && !w.connected {
+			port, from, on = w.port, w.admit(from), w.on
 		}
-		group = lb.SecurityGroupIDs[0]
-		rules := ingressOf(maybe(o.Provider.SecurityGroups), lb.SecurityGroupIDs)
-		for _, p := range o.Link.Ports {
-			if !admits(rules, p.Port, clients).open() {
-				port = p.Port
-			}
+	}
+	for _, lb := range maybe(o.Provider.LoadBalancers) {
+		if len(lb.SecurityGroupIDs) > 0 && (on == "" || lb.Name == on) {
+			group = lb.SecurityGroupIDs[0]
 		}
 	}
 	return Fix{
 		Text:    "admit the consumer's addresses, or don't enforce the groups on PrivateLink traffic (elbv2 set-security-groups)",
-		Command: authorizeCommand(o, ProviderSide, group, port, clients),
+		Command: authorizeCommand(o, ProviderSide, group, port, from),
 	}
 }
 
@@ -224,4 +222,9 @@ func authorizeCommand(o *probes.Observation, s Side, group string, port uint16, 
 	}
 	return command(o.Link, s, "ec2", "authorize-security-group-ingress", "--group-id", group,
 		"--protocol", "tcp", "--port", fmt.Sprint(port), "--cidr", cidr)
+}
+
+func egressCommand(o *probes.Observation, s Side, group string, port uint16, to string) string {
+	return command(o.Link, s, "ec2", "authorize-security-group-egress", "--group-id", group,
+		"--protocol", "tcp", "--port", fmt.Sprint(port), "--cidr", to)
 }

@@ -1,7 +1,6 @@
 package suites
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -14,57 +13,94 @@ import (
 func securityGroupChecks() []Check {
 	return []Check{
 		check("connection.endpoint-security-group", "its security groups admit each port",
-			revision(1), severity(Critical), side(ConsumerSide),
-			after("connection.endpoint-service"),
-			needs("consumer.endpoint", "consumer.securityGroups", "consumer.vpc"), wants("reach.tcp"),
-			asserts("for each port of the link a rule of the endpoint's security groups admits TCP from the VPC's addresses, from a security group or from a prefix list; rules for other addresses count when a connection from a vantage shows that they fit"),
+			revision(2), severity(Critical), side(ConsumerSide),
+			after("connection.endpoint-service"), because("network.route-to-vantage"),
+			needs("consumer.endpoint", "consumer.securityGroups", "consumer.vpc"), wants("reach.tcp", "path.clients"),
+			asserts("for each port of the link a rule of the endpoint's security groups admits TCP from each vantage's own address or security group; where those are not known, from the VPC's addresses, a security group or a prefix list; a connection from the vantage shows more than any rule"),
 			why("a security group drops what no rule admits: connections time out, nothing is refused"),
 			source("PrivateLink guide, Configure an interface endpoint, security groups; EC2 API reference, DescribeSecurityGroups"),
+			rows("PL-SG-001"),
 			fix(func(o *probes.Observation) Fix {
-				e, vpc := maybe(o.Consumer.Endpoint), maybe(o.Consumer.VPC)
-				clients := prefixes(vpc.CIDRs)
-				rules := ingressOf(maybe(o.Consumer.SecurityGroups), e.SecurityGroupIDs)
+				e := maybe(o.Consumer.Endpoint)
 				group := or(append(slices.Clone(e.SecurityGroupIDs), "SECURITY_GROUP_ID")...)
-				var port uint16
-				for _, p := range slices.Backward(o.Link.Ports) {
-					if !admits(rules, p.Port, clients).open() {
-						port = p.Port
+				port, from := uint16(0), prefixes(maybe(o.Consumer.VPC).CIDRs)
+				for _, w := range slices.Backward(endpointAdmissions(o)) {
+					if !w.how.open() && !w.connected {
+						port, from = w.port, w.admit(from)
 					}
 				}
 				return Fix{
 					Text:    "admit the port from the clients' addresses",
-					Command: authorizeCommand(o, ConsumerSide, group, port, clients),
+					Command: authorizeCommand(o, ConsumerSide, group, port, from),
 				}
 			}),
 			body(func(c *C, o *probes.Observation) {
 				e, _ := value(o.Consumer.Endpoint)
-				groups, _ := value(o.Consumer.SecurityGroups)
-				vpc, _ := value(o.Consumer.VPC)
-				attempts, _ := value(o.Reach.TCP)
 				c.Expect(e.SecurityGroupIDs).NotTo(gomega.BeEmpty(), "the endpoint has no security group")
-				rules := ingressOf(groups, e.SecurityGroupIDs)
 				c.Fact("groups", "%s", list(e.SecurityGroupIDs))
-				for _, p := range o.Link.Ports {
-					name := fmt.Sprintf("port %d", p.Port)
-					how := admits(rules, p.Port, prefixes(vpc.CIDRs))
-					if how.open() || how.level == fromElsewhere && connected(o, attempts, p.Port) {
-						c.Fact(name, "%s", how)
-						continue
-					}
-					c.Wrong(name, "%s", how)
-				}
+				judgeAdmissions(c, endpointAdmissions(o))
 			}),
 		),
 	}
 }
 
-// connected says whether a vantage that should reach the link connected to an interface on the port.
-func connected(o *probes.Observation, attempts []probes.Attempt, port uint16) bool {
-	reach := reachVantages(o.Link)
-	return slices.ContainsFunc(attempts, func(a probes.Attempt) bool {
-		return a.Target.Kind == probes.TargetInterface && a.Addr.Port() == port &&
-			slices.Contains(reach, a.Vantage) && outcomeOf(a.Tries) == probes.OK
-	})
+// portAdmission is how security groups treat one client's packets to one port.
+type portAdmission struct {
+	by        client
+	on        string // what the groups belong to, where there are several
+	port      uint16
+	how       admission
+	connected bool // shown by a connection, whatever the rules say
+}
+
+// admit names the addresses that a rule should let in: the VPC's, or the client's own if it is outside.
+func (w portAdmission) admit(vpc []netip.Prefix) []netip.Prefix {
+	inside := func(p netip.Prefix) bool { return p.Contains(w.by.from[0].Addr()) }
+	if !w.by.known || slices.ContainsFunc(vpc, inside) {
+		return vpc
+	}
+	return w.by.from
+}
+
+// endpointAdmissions evaluates the endpoint's groups for each client and port.
+func endpointAdmissions(o *probes.Observation) []portAdmission {
+	rules := ingressOf(maybe(o.Consumer.SecurityGroups), maybe(o.Consumer.Endpoint).SecurityGroupIDs)
+	return admissions(o, rules, "")
+}
+
+func admissions(o *probes.Observation, rules []probes.SecurityGroupRule, on string) []portAdmission {
+	attempts := maybe(o.Reach.TCP)
+	var out []portAdmission
+	for _, by := range clientsOf(o) {
+		for _, p := range o.Link.Ports {
+			how := admits(rules, p.Port, peers{by.from, by.groups, by.eni != ""})
+			out = append(out, portAdmission{by, on, p.Port, how, connectedFrom(attempts, by.vantage, p.Port, netip.Addr{})})
+		}
+	}
+	return out
+}
+
+// judgeAdmissions keeps what is wrong, and one fact for each port on which all is well.
+func judgeAdmissions(c *C, all []portAdmission) {
+	facts := map[string]bool{}
+	for _, w := range all {
+		name := portName(w.port)
+		if w.on != "" {
+			name = w.on + " " + name
+		}
+		if w.how.open() || w.connected {
+			if line := name + w.how.String(); !facts[line] {
+				facts[line] = true
+				c.Fact(name, "%s", w.how)
+			}
+			continue
+		}
+		if w.by.vantage == "" {
+			c.Wrong(name, "%s", w.how)
+		} else {
+			c.Wrong(name+" from "+w.by.String(), "%s", w.how)
+		}
+	}
 }
 
 // ingressOf gathers the inbound rules of the groups with these ids.
@@ -105,17 +141,34 @@ func (a admission) String() string {
 	return "no rule admits it"
 }
 
-// admits evaluates rules for a TCP port and clients with these prefixes. The clients' own addresses
-// are not known, only the network that they are in, so a rule for a part of it counts.
-func admits(rules []probes.SecurityGroupRule, port uint16, clients []netip.Prefix) admission {
+// peers are the ends that a rule may name: addresses, and the groups of the interface that has them.
+type peers struct {
+	at     []netip.Prefix
+	groups []string
+	member bool // groups are known
+}
+
+// admits evaluates rules for a TCP port. Where the peer's own address is not known, only the network
+// that it is in, a rule for a part of it counts.
+func admits(rules []probes.SecurityGroupRule, port uint16, with peers) admission {
 	var a admission
-	covered := make([]bool, len(clients))
+	covered := make([]bool, len(with.at))
 	for _, r := range rules {
 		if !appliesTo(r, port) {
 			continue
 		}
 		if from := or(r.GroupID, r.PrefixID); from != "" {
-			a.level, a.by = max(a.level, fromSome), append(a.by, from)
+			switch {
+			case r.GroupID != "" && slices.Contains(with.groups, r.GroupID):
+				for i := range covered {
+					covered[i] = true
+				}
+			case r.GroupID != "" && with.member:
+				a.level = max(a.level, fromElsewhere)
+			default:
+				a.level = max(a.level, fromSome)
+			}
+			a.by = append(a.by, from)
 			continue
 		}
 		p, err := netip.ParsePrefix(r.CIDR)
@@ -123,7 +176,7 @@ func admits(rules []probes.SecurityGroupRule, port uint16, clients []netip.Prefi
 			continue
 		}
 		a.level, a.by = max(a.level, fromElsewhere), append(a.by, p.String())
-		for i, client := range clients {
+		for i, client := range with.at {
 			if p.Overlaps(client) {
 				a.level = max(a.level, fromSome)
 			}
@@ -132,7 +185,7 @@ func admits(rules []probes.SecurityGroupRule, port uint16, clients []netip.Prefi
 			}
 		}
 	}
-	if len(clients) > 0 && !slices.Contains(covered, false) {
+	if len(with.at) > 0 && !slices.Contains(covered, false) {
 		a.level = fromAll
 	}
 	a.by = sorted(a.by)

@@ -14,7 +14,8 @@ func tcpChecks() []Check {
 		check("reachability.tcp-interfaces", "every interface accepts connections",
 			revision(2), severity(Critical), side(Network),
 			after("connection.endpoint-available", "connection.interface-in-each-subnet", "connection.endpoint-zones",
-				"connection.endpoint-security-group", "connection.listener-on-each-port", "connection.load-balancer-security-group",
+				"connection.endpoint-security-group", "network.route-to-vantage", "network.client-security-group", "network.client-acl",
+				"network.endpoint-acl", "network.target-security-group", "network.target-acl", "connection.listener-on-each-port", "connection.load-balancer-security-group",
 				"connection.healthy-target", "connection.healthy-target-in-endpoint-zones"),
 			needs("reach.tcp", "consumer.interfaces"), wants("consumer.endpoint", "consumer.securityGroups", "consumer.vpc"),
 			asserts("from each vantage that should reach the link, a TCP handshake with each interface and port of the link completes, through the load balancer to a target"),
@@ -260,7 +261,7 @@ func admittedInPart(o *probes.Observation, attempts []probes.Attempt) (uint16, a
 				other++
 			}
 		}
-		if how := admits(rules, p.Port, prefixes(vpc.CIDRs)); late > 0 && other == 0 && how.level == fromSome {
+		if how := admits(rules, p.Port, peers{at: prefixes(vpc.CIDRs)}); late > 0 && other == 0 && how.level == fromSome {
 			return p.Port, how, true
 		}
 	}

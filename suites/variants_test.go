@@ -38,6 +38,7 @@ func variants() []variant {
 			absent(&p.HostedZones, probes.NoProviderAccess)
 			absent(&p.Services, probes.NoProviderAccess)
 			absent(&o.DNS.TXT, probes.NoProviderAccess)
+			noProviderPath(o)
 		}, []Absence{probes.NoProviderAccess}},
 		{"provider-only", func(o *probes.Observation) {
 			o.Link.Consumer.Access = provision.AccessNone
@@ -53,6 +54,7 @@ func variants() []variant {
 			absent(&c.VPC, probes.NoConsumerAccess)
 			absent(&c.SecurityGroups, probes.NoConsumerAccess)
 			absent(&c.HostedZones, probes.NoConsumerAccess)
+			noConsumerPath(o)
 			noVantage(o)
 		}, []Absence{probes.NoConsumerAccess, probes.NoVantage}},
 		{"control-plane-only", func(o *probes.Observation) {
@@ -133,6 +135,8 @@ func noVantage(o *probes.Observation) {
 	absent(&o.Reach.TCP, probes.NoVantage)
 	absent(&o.Reach.TLS, probes.NoVantage)
 	absent(&o.Reach.HTTP, probes.NoVantage)
+	absent(&o.Path.Clients, probes.NoVantage)
+	absent(&o.Path.ClientGroups, probes.NoVantage)
 }
 
 func TestHealthyVariantsFailNothing(t *testing.T) {
