@@ -15,6 +15,7 @@ func Catalogue() []Check {
 		subnetChecks(),
 		endpointChecks(),
 		securityGroupChecks(),
+		familyChecks(),
 		verificationChecks(),
 		vpcDNSChecks(),
 		nameChecks(),

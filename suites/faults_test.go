@@ -20,7 +20,7 @@ type fault struct {
 }
 
 func faults() []fault {
-	return slices.Concat(linkFaults(), balancerFaults())
+	return slices.Concat(linkFaults(), balancerFaults(), familyFaults())
 }
 
 func linkFaults() []fault {

@@ -42,6 +42,7 @@ func Faults() []Fault {
 		groupFaults(),
 		txtFaults(),
 		privateNameFaults(),
+		familyFaults(),
 		networkFaults(),
 	)
 }
