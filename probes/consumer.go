@@ -175,6 +175,9 @@ func endpointOf(e ec2types.VpcEndpoint) Endpoint {
 		PrivateDNSEnabled: aws.ToBool(e.PrivateDnsEnabled), IPAddressType: string(e.IpAddressType),
 		SubnetIDs: texts(e.SubnetIds), InterfaceIDs: texts(e.NetworkInterfaceIds), Created: aws.ToTime(e.CreationTimestamp).UTC(),
 	}
+	if e.DnsOptions != nil {
+		ep.DNSRecordIPType = string(e.DnsOptions.DnsRecordIpType)
+	}
 	if e.LastError != nil {
 		ep.LastErrorCode = clean(aws.ToString(e.LastError.Code), maxName)
 		ep.LastErrorMessage = clean(aws.ToString(e.LastError.Message), maxDetail)

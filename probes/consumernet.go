@@ -82,8 +82,14 @@ func (r *run) subnets(sd side, s *span, ids []string) ([]Subnet, error) {
 	}
 	all := []Subnet{}
 	for _, n := range raw {
+		var v6 string
+		for _, a := range n.Ipv6CidrBlockAssociationSet {
+			if a.Ipv6CidrBlockState != nil && a.Ipv6CidrBlockState.State == ec2types.SubnetCidrBlockStateCodeAssociated {
+				v6 = aws.ToString(a.Ipv6CidrBlock)
+			}
+		}
 		all = append(all, Subnet{
-			ID: aws.ToString(n.SubnetId), VPCID: aws.ToString(n.VpcId), CIDR: aws.ToString(n.CidrBlock),
+			ID: aws.ToString(n.SubnetId), VPCID: aws.ToString(n.VpcId), CIDR: aws.ToString(n.CidrBlock), IPv6CIDR: v6,
 			ZoneName: aws.ToString(n.AvailabilityZone), ZoneID: aws.ToString(n.AvailabilityZoneId),
 			FreeIPs: aws.ToInt32(n.AvailableIpAddressCount),
 		})
@@ -138,6 +144,11 @@ func (r *run) vpc(sd side, s *span, id string) (VPC, error) {
 		return VPC{}, absent{NoSubject}
 	}
 	v := VPC{ID: id, DNSSupport: support, DNSHostnames: hostnames, CIDRs: cidrsOf(raw.Vpcs[0])}
+	for _, a := range raw.Vpcs[0].Ipv6CidrBlockAssociationSet {
+		if a.Ipv6CidrBlockState != nil && a.Ipv6CidrBlockState.State == ec2types.VpcCidrBlockStateCodeAssociated {
+			v.IPv6CIDRs = append(v.IPv6CIDRs, aws.ToString(a.Ipv6CidrBlock))
+		}
+	}
 	return v, nil
 }
 

@@ -326,6 +326,7 @@ type Endpoint struct {
 	LastErrorMessage  string    `json:"lastErrorMessage,omitempty"`
 	PrivateDNSEnabled bool      `json:"privateDnsEnabled"`
 	IPAddressType     string    `json:"ipAddressType,omitempty"`
+	DNSRecordIPType   string    `json:"dnsRecordIpType,omitempty"`
 	SubnetIDs         []string  `json:"subnetIds,omitempty"`
 	InterfaceIDs      []string  `json:"interfaceIds,omitempty"`
 	SecurityGroupIDs  []string  `json:"securityGroupIds,omitempty"`
@@ -352,6 +353,7 @@ type Subnet struct {
 	ID       string `json:"id"`
 	VPCID    string `json:"vpcId"`
 	CIDR     string `json:"cidr"`
+	IPv6CIDR string `json:"ipv6Cidr,omitempty"`
 	ZoneName string `json:"zoneName"`
 	ZoneID   string `json:"zoneId"`
 	FreeIPs  int32  `json:"freeIps"`
@@ -361,6 +363,7 @@ type Subnet struct {
 type VPC struct {
 	ID           string   `json:"id"`
 	CIDRs        []string `json:"cidrs"`
+	IPv6CIDRs    []string `json:"ipv6Cidrs,omitempty"`
 	DNSSupport   bool     `json:"dnsSupport"`
 	DNSHostnames bool     `json:"dnsHostnames"`
 }

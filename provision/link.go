@@ -100,8 +100,10 @@ type InstanceBuild struct {
 // Consumer is the side that owns the interface endpoint.
 type Consumer struct {
 	Party      `yaml:",inline"`
-	EndpointID string         `yaml:"endpointId,omitempty" json:"endpointId,omitempty" jsonschema:"pattern=^vpce-[0-9a-f]{8\\,17}$,description=an existing interface endpoint"`
-	Build      *ConsumerBuild `yaml:"build,omitempty" json:"build,omitempty" jsonschema:"description=what apply builds on this side"`
+	EndpointID string `yaml:"endpointId,omitempty" json:"endpointId,omitempty" jsonschema:"pattern=^vpce-[0-9a-f]{8\\,17}$,description=an existing interface endpoint"`
+	// IPAddressType is what the endpoint must be; empty judges only whether all parts fit what it is.
+	IPAddressType string         `yaml:"ipAddressType,omitempty" json:"ipAddressType,omitempty" jsonschema:"enum=ipv4,enum=dualstack,enum=ipv6,description=the endpoint's IP address type that clients need; default: whatever it has"`
+	Build         *ConsumerBuild `yaml:"build,omitempty" json:"build,omitempty" jsonschema:"description=what apply builds on this side"`
 }
 
 // ConsumerBuild says what apply builds on the consumer side.

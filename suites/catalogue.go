@@ -17,6 +17,7 @@ func Catalogue() []Check {
 		endpointChecks(),
 		securityGroupChecks(),
 		clientPathChecks(),
+		familyChecks(),
 		verificationChecks(),
 		vpcDNSChecks(),
 		nameChecks(),

@@ -20,7 +20,13 @@ type fault struct {
 }
 
 func faults() []fault {
-	return slices.Concat(linkFaults(), balancerFaults(), recordFaults(), pathFaults())
+	return slices.Concat(
+		linkFaults(),
+		balancerFaults(),
+		recordFaults(),
+		pathFaults(),
+		familyFaults(),
+	)
 }
 
 func linkFaults() []fault {

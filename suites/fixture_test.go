@@ -51,6 +51,7 @@ func healthy() *probes.Observation {
 	consumer(o)
 	dns(o)
 	names(o)
+	families(o)
 	reach(o)
 	namedSubnets(o)
 	path(o)
@@ -234,11 +235,13 @@ type dial struct {
 func dialled(o *probes.Observation, vantage string) []dial {
 	var out []dial
 	for _, n := range o.Consumer.Interfaces.Value {
-		out = append(out, dial{probes.Target{Kind: probes.TargetInterface, ZoneID: n.ZoneID}, n.IPs[0]})
+		for _, ip := range n.IPs {
+			out = append(out, dial{probes.Target{Kind: probes.TargetInterface, ZoneID: n.ZoneID}, ip})
+		}
 	}
 	byName := func(kind probes.TargetKind, lookups []probes.Lookup) {
 		for _, l := range lookups {
-			if l.Vantage != vantage || l.Type != "A" {
+			if l.Vantage != vantage {
 				continue
 			}
 			for _, a := range l.Addrs {

@@ -19,7 +19,9 @@ type variant struct {
 // Absence is spelled out here so that the table reads easily.
 type Absence = probes.Absence
 
-func variants() []variant {
+func variants() []variant { return slices.Concat(linkVariants(), familyVariants()) }
+
+func linkVariants() []variant {
 	return []variant{
 		{"consumer-only", func(o *probes.Observation) {
 			o.Link.Provider.Access = provision.AccessNone

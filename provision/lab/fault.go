@@ -43,6 +43,7 @@ func Faults() []Fault {
 		txtFaults(),
 		txtPlaceFaults(),
 		privateNameFaults(),
+		familyFaults(),
 		networkFaults(),
 	)
 }
