@@ -15,7 +15,7 @@ RACE := ./provision/... ./probes/...
 SEED ?= 1
 RUNS ?= 1000
 
-.PHONY: all build demo test faults healthy race bench lint fuzz cross schema clean
+.PHONY: all build demo test faults healthy race bench lint fuzz cross schema docs clean
 
 all: build
 
@@ -65,7 +65,12 @@ cross:
 	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) vet ./cmd/... ./reports/... ./suites/... ./probes/... ./provision/...
 
 schema:
-	$(GO) run ./cmd/linkassay schema > provision/link.schema.json
+	$(GO) test ./provision -count=1 -run Schema -update
+
+# What is generated and committed: docs/catalogue.md, the list of check ids, and the link file's schema. Tests fail when
+# one of them is out of date.
+docs: schema
+	$(GO) test ./suites -count=1 -run '^(TestCatalogueDocument|TestIDsAreForEver)$$' -args -update-docs
 
 clean:
 	rm -rf bin .tools out

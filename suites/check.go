@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/linkassay/linkassay/probes"
-	"github.com/linkassay/linkassay/provision"
 )
 
 // Check is one statement about a link, declared once. The Ginkgo tree, explain, the reports and the
@@ -79,50 +78,14 @@ func body(f func(c *C, o *probes.Observation)) option { return func(c *Check) { 
 func (c *Check) items() []string { return slices.Concat(c.Needs, c.NeedsOne, c.Wants) }
 
 // Labels are what a label filter selects the check by.
-func (c *Check) Labels() []string { return []string{c.ID, c.Area, string(c.Severity)} }
-
-// Explain says in plain text what the check asserts, why, and what a failure leads to.
-func (c *Check) Explain() string {
-	var b strings.Builder
-	section := func(name string, lines ...string) {
-		if len(lines) > 0 && lines[0] != "" {
-			fmt.Fprintf(&b, "\n%s\n", name)
-			for _, l := range lines {
-				fmt.Fprintf(&b, "  %s\n", l)
-			}
+func (c *Check) Labels() []string {
+	labels := []string{c.ID, c.Area, string(c.Severity)}
+	for _, p := range Profiles() {
+		if c.In(p) {
+			labels = append(labels, string(p))
 		}
 	}
-	fmt.Fprintf(&b, "%s: %s\n", c.ID, c.Title)
-	fmt.Fprintf(&b, "%s, revision %d; a failure is usually for the %s side to fix\n", c.Severity, c.Revision, c.Side)
-	section("Asserts", c.Asserts)
-	section("Why it matters", c.Why)
-	section("Source", c.Source)
-	section("Rests on", c.Needs...)
-	section("Rests on one of", c.NeedsOne...)
-	section("Reads too, when it is there", c.Wants...)
-	section("Blocked when one of these fails", c.After...)
-	section("A failure is put down to these when they fail", c.Because...)
-	example := exampleFix(c)
-	lines := []string{example.Text}
-	if example.Command != "" {
-		lines = append(lines, example.Command)
-	}
-	if example.LinkFile != "" {
-		lines = append(lines, "in the link file, "+example.LinkFile)
-	}
-	section("Fix", lines...)
-	return b.String()
-}
-
-// exampleFix is the fix with placeholders for ids.
-func exampleFix(c *Check) Fix {
-	o := complete(&probes.Observation{Link: provision.Link{
-		Region: "REGION", PrivateDNSName: "NAME", Ports: []provision.Port{{Port: 443}},
-		Provider: provision.Provider{Party: provision.Party{Account: "PROVIDER_ACCOUNT"}},
-		Consumer: provision.Consumer{Party: provision.Party{Account: "CONSUMER_ACCOUNT"}},
-	}})
-	o.DNS.TXT.Value = probes.TXT{Domain: "DOMAIN", Label: "LABEL", Want: "VALUE"}
-	return makeFix(c.ID, c.fix, o)
+	return labels
 }
 
 // Find returns the check with this id.
@@ -138,12 +101,19 @@ func Find(catalogue []Check, id string) (Check, bool) {
 func Validate(catalogue []Check) error {
 	form := regexp.MustCompile(`^[a-z]+\.[a-z0-9]+(-[a-z0-9]+)*$`)
 	known := make(map[string]Check, len(catalogue))
+	retired, err := Retired()
+	if err != nil {
+		return err
+	}
 	for _, c := range catalogue {
 		if !form.MatchString(c.ID) {
 			return fmt.Errorf("check %q: the id is not area.what-holds in kebab case", c.ID)
 		}
 		if _, twice := known[c.ID]; twice {
 			return fmt.Errorf("check %s: declared twice", c.ID)
+		}
+		if i := slices.IndexFunc(retired, func(r RetiredCheck) bool { return r.ID == c.ID }); i >= 0 {
+			return fmt.Errorf("check %s: the id was retired in %s and can't come back", c.ID, retired[i].Since)
 		}
 		known[c.ID] = c
 	}
