@@ -41,11 +41,12 @@ type dnsClient struct {
 
 // ask asks one server until it answers, at most q.attempts times. Whatever comes of it is in the
 // Lookup. An answer is never asked for again, whatever it says; only silence is.
-func (c *dnsClient) ask(ctx context.Context, q question) Lookup {
-	l := Lookup{
+func (c *dnsClient) ask(ctx context.Context, q question) (l Lookup) {
+	l = Lookup{
 		Vantage: c.name, Name: clean(bare(q.name), maxName), Type: dns.TypeToString[q.qtype], Server: q.server,
 		Started: c.run.now(), Outcome: NotAsked,
 	}
+	// The result has a name for this: what a return copied, a defer would change too late.
 	defer func() { l.Duration = c.run.now().Sub(l.Started) }()
 	if !acquire(ctx, c.run.dnsSlots) {
 		l.Detail = "the run was interrupted"

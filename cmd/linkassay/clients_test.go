@@ -219,24 +219,37 @@ func TestRevokedRuleTimesOut(t *testing.T) {
 	need(t, "/usr/bin/curl")
 	lab := startLab(t, "--provisioned")
 	socks := lab.socks(t)
-	curl := func() int {
-		_, code := lab.run(t, "curl", "-sS", "--connect-timeout", "2", "--max-time", "4", "--socks5-hostname", socks, "http://api-svc.intra.chartsinvestor.com/")
-		return code
+	curl := func(patience string) (string, int) {
+		return lab.run(t, "curl", "-sS", "--connect-timeout", patience, "--max-time", patience, "--socks5-hostname", socks, "http://api-svc.intra.chartsinvestor.com/")
 	}
-	if code := curl(); code != 0 {
-		t.Fatalf("curl on a healthy link: exit code %d", code)
+	if out, code := curl("20"); code != 0 {
+		t.Fatalf("curl on a healthy link: exit code %d\n%s", code, out)
 	}
 	consumer := lab.clients(t, "consumer")
 	endpoints := must(t, consumer.EC2.DescribeVpcEndpoints, &ec2.DescribeVpcEndpointsInput{}).VpcEndpoints
 	group := endpoints[0].Groups[0].GroupId
 	rules := must(t, consumer.EC2.DescribeSecurityGroups, &ec2.DescribeSecurityGroupsInput{GroupIds: []string{*group}}).SecurityGroups[0].IpPermissions
 	must(t, consumer.EC2.RevokeSecurityGroupIngress, &ec2.RevokeSecurityGroupIngressInput{GroupId: group, IpPermissions: rules})
-	if code := curl(); code != 28 && code != 97 {
-		t.Errorf("curl after the rule was revoked: exit code %d, want a timeout (28, or 97 when the proxy gave up first), not a refusal", code)
+	// 28 is curl's own timeout; 97 is the proxy's answer, whose code stands in the message: 5 is a refusal.
+	out, code := curl("3")
+	proxied := regexp.MustCompile(`SOCKS5 connection to .*\((\d+)\)`).FindStringSubmatch(out)
+	if code != 28 && (code != 97 || proxied == nil || proxied[1] == "5") {
+		t.Errorf("curl after the rule was revoked: exit code %d, want a timeout, not a refusal\n%s", code, out)
 	}
-	out, code := lab.verify(t)
-	if code != 1 || !strings.Contains(out, "security-group") {
-		t.Errorf("verify: exit code %d\n%s", code, out)
+	out, code = lab.verify(t)
+	if code != 1 || !regexp.MustCompile(`CAUSE +connection\.endpoint-security-group\b`).MatchString(out) {
+		t.Errorf("verify: exit code %d, want 1 and connection.endpoint-security-group as the cause\n%s", code, out)
+	}
+}
+
+// A refusal through SOCKS looks unlike a timeout: the test above could tell.
+func TestRefusalThroughSOCKS(t *testing.T) {
+	t.Parallel()
+	need(t, "/usr/bin/curl")
+	lab := startLab(t, "--provisioned", "--fault", "listener-missing")
+	out, code := lab.run(t, "curl", "-sS", "--connect-timeout", "20", "--socks5-hostname", lab.socks(t), "https://api-svc.intra.chartsinvestor.com/")
+	if code != 97 || !strings.Contains(out, "(5)") {
+		t.Errorf("curl to a port without listener: exit code %d, want 97 and the proxy's code 5\n%s", code, out)
 	}
 }
 

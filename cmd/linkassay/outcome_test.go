@@ -46,16 +46,27 @@ type background struct {
 // until waits until stderr matches.
 func (b *background) until(t *testing.T, pattern string) {
 	t.Helper()
+	b.untilPrinted(t, "stderr", &b.stderr, pattern)
+}
+
+// untilStdout waits until stdout matches.
+func (b *background) untilStdout(t *testing.T, pattern string) {
+	t.Helper()
+	b.untilPrinted(t, "stdout", &b.stdout, pattern)
+}
+
+func (b *background) untilPrinted(t *testing.T, what string, printed *buffer, pattern string) {
+	t.Helper()
 	re := regexp.MustCompile(pattern)
 	deadline, tick := time.After(time.Minute), time.NewTicker(5*time.Millisecond)
 	defer tick.Stop()
-	for !re.MatchString(b.stderr.String()) {
+	for !re.MatchString(printed.String()) {
 		select {
 		case <-tick.C:
 		case <-b.ended:
-			t.Fatalf("ended before stderr matched %q:\n%s", pattern, b.stderr.String())
+			t.Fatalf("ended before %s matched %q:\n%s", what, pattern, printed.String())
 		case <-deadline:
-			t.Fatalf("after a minute stderr does not match %q:\n%s", pattern, b.stderr.String())
+			t.Fatalf("after a minute %s does not match %q:\n%s", what, pattern, printed.String())
 		}
 	}
 }

@@ -70,7 +70,7 @@ func (s *server) rest(r *http.Request, c *call, body []byte, record *Request, ou
 		return out, throttled(out.service)
 	}
 	if op == nil {
-		s.log.Info("the lab does not have this operation", "service", c.service, "method", clip(r.Method), "path", clip(r.URL.Path))
+		s.log.Warn("the lab does not have this operation", "service", c.service, "method", clip(r.Method), "path", clip(r.URL.Path))
 		return out, wire.Errorf(http.StatusNotFound, "UnknownOperationException", "The lab does not have the operation %s %s", clip(r.Method), clip(r.URL.Path))
 	}
 	encoded, err := s.run(c, op.mutates, func() ([]byte, error) {

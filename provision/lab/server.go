@@ -248,7 +248,7 @@ func (s *server) form(c *call, record *Request, out reply) (reply, error) {
 		return out, throttled(service)
 	}
 	if !ok || version != "" && version != service.Version {
-		s.log.Info("the lab does not have this operation", "service", service.Name, "action", clip(c.action), "version", clip(version))
+		s.log.Warn("the lab does not have this operation", "service", service.Name, "action", clip(c.action), "version", clip(version))
 		switch {
 		case c.action == "":
 			return out, wire.Errorf(400, "MissingAction", "The request must contain the parameter Action")
@@ -296,7 +296,7 @@ func (s *server) run(c *call, mutates bool, operation func() ([]byte, error)) (o
 // unknownService answers for a service that the lab does not have, in the shape that its clients
 // are likely to read: XML for forms, JSON for the rest.
 func (s *server) unknownService(r *http.Request, a wire.Authorization) (reply, error) {
-	s.log.Info("the lab does not have this service", "service", clip(a.Service), "region", clip(a.Region))
+	s.log.Warn("the lab does not have this service", "service", clip(a.Service), "region", clip(a.Region))
 	e := wire.Errorf(400, "UnknownOperationException", "The lab does not have the service %s", clip(a.Service))
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		return reply{service: wire.Service{Name: a.Service, Protocol: wire.Query}}, e

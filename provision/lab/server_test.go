@@ -146,7 +146,7 @@ func (l *lines) String() string {
 func TestUnknownOperation(t *testing.T) {
 	t.Parallel()
 	log := &lines{}
-	l := start(t, lab.Options{Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelInfo}))})
+	l := start(t, lab.Options{Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	id, secret, _ := l.Credentials("provider")
 	const sg = "ap-southeast-1"
 	for _, tt := range []struct {
