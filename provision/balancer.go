@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
@@ -185,6 +187,9 @@ func (b *builder) register(ctx context.Context, arn string, p Port) error {
 			add = append(add, t)
 		}
 	}
+	if err := b.deregisterDead(ctx, arn, health); err != nil {
+		return err
+	}
 	if len(add) == 0 {
 		return nil
 	}
@@ -192,6 +197,36 @@ func (b *builder) register(ctx context.Context, arn string, p Port) error {
 		_, err := c.ELB.RegisterTargets(ctx, &elb.RegisterTargetsInput{TargetGroupArn: aws.String(arn), Targets: add})
 		return attempted(err, "register %d targets in %s", len(add), arn)
 	})
+}
+
+// deregisterDead takes terminated instances out of a target group whose targets linkassay launches:
+// they would be counted as unhealthy for ever.
+func (b *builder) deregisterDead(ctx context.Context, arn string, health []elbtypes.TargetHealthDescription) error {
+	if !b.link.launches() {
+		return nil
+	}
+	c := b.sides.Provider
+	var dead []elbtypes.TargetDescription
+	for _, h := range health {
+		if h.Target == nil || h.TargetHealth == nil || h.TargetHealth.Reason != elbtypes.TargetHealthReasonEnumInvalidState ||
+			slices.Contains(b.instances, aws.ToString(h.Target.Id)) {
+			continue
+		}
+		found, err := describeInstances(ctx, c, &ec2.DescribeInstancesInput{Filters: []ec2types.Filter{
+			{Name: aws.String("instance-id"), Values: []string{aws.ToString(h.Target.Id)}}, // by id, one that is forgotten were an error
+		}})
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(found, isAlive) {
+			dead = append(dead, elbtypes.TargetDescription{Id: h.Target.Id, Port: h.Target.Port})
+		}
+	}
+	if len(dead) == 0 {
+		return nil
+	}
+	_, err := c.ELB.DeregisterTargets(ctx, &elb.DeregisterTargetsInput{TargetGroupArn: aws.String(arn), Targets: dead})
+	return attempted(err, "deregister %d terminated instances in %s", len(dead), arn)
 }
 
 // targets are the launched instances, or those that the link file names.
@@ -266,11 +301,12 @@ func (b *builder) healthy(ctx context.Context) error {
 			if err != nil {
 				return "", false, err
 			}
-			good, states := 0, []string{}
+			good, all, states := 0, 0, []string{}
 			for _, h := range health {
-				if h.TargetHealth == nil || h.Target == nil {
+				if h.TargetHealth == nil || h.Target == nil || h.TargetHealth.State == elbtypes.TargetHealthStateEnumDraining {
 					continue
 				}
+				all++
 				if h.TargetHealth.State == elbtypes.TargetHealthStateEnumHealthy {
 					good++
 					continue
@@ -281,8 +317,8 @@ func (b *builder) healthy(ctx context.Context) error {
 				}
 				states = append(states, s)
 			}
-			enough := good > 0 && (good == len(health) || len(b.link.Provider.Build.Targets) > 0)
-			return fmt.Sprintf("%d of %d healthy; %s", good, len(health), strings.Join(states, ", ")), enough, nil
+			enough := good > 0 && (good == all || len(b.link.Provider.Build.Targets) > 0)
+			return fmt.Sprintf("%d of %d healthy; %s", good, all, strings.Join(states, ", ")), enough, nil
 		})
 		if err != nil {
 			return err

@@ -81,6 +81,9 @@ func (b *builder) launchOne(ctx context.Context, s placedSubnet) (string, error)
 		if err != nil {
 			return attempted(err, "launch an instance of type %s in %s (zone %s)", kind, s.id, s.zone)
 		}
+		if len(out.Instances) == 0 {
+			return errOldToken // it was terminated so long ago that EC2 has forgotten it
+		}
 		if len(out.Instances) != 1 {
 			return fmt.Errorf("launch an instance in %s: AWS returned %d instances", s.id, len(out.Instances))
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,21 +13,13 @@ import (
 
 // loadLinks reads a link file ("-" is standard input) and keeps the links that were asked for by
 // name, all when none were.
-func (a *app) loadLinks(path string, only []string) ([]provision.Link, error) {
+func (a *app) loadLinks(ctx context.Context, path string, only []string) ([]provision.Link, error) {
 	if path == "" {
 		return nil, usageError("no link file: give one with -f FILE (linkassay init prints an example)")
 	}
-	var (
-		file *provision.File
-		err  error
-	)
-	if path == "-" {
-		file, err = provision.Load(a.in, "<stdin>")
-	} else {
-		file, err = provision.LoadFile(path)
-	}
+	file, err := a.loadFile(ctx, path)
 	if err != nil {
-		return nil, withCode(exitUsage, err)
+		return nil, err
 	}
 	if len(only) == 0 {
 		return file.Links, nil
@@ -46,6 +39,31 @@ func (a *app) loadLinks(path string, only []string) ([]provision.Link, error) {
 		links = append(links, l)
 	}
 	return links, nil
+}
+
+// loadFile reads a link file until the context ends. Opening a FIFO and reading a terminal cannot be
+// called off: an interrupt leaves the read behind, for the end of the process.
+func (a *app) loadFile(ctx context.Context, path string) (*provision.File, error) {
+	type loaded struct {
+		file *provision.File
+		err  error
+	}
+	done := make(chan loaded, 1)
+	go func() {
+		var l loaded
+		if path == "-" {
+			l.file, l.err = provision.Load(a.in, "<stdin>")
+		} else {
+			l.file, l.err = provision.LoadFile(path)
+		}
+		done <- l
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, withCode(exitInterrupted, fmt.Errorf("interrupted while reading the link file %s", path))
+	case l := <-done:
+		return l.file, withCode(exitUsage, l.err)
+	}
 }
 
 func newInit(a *app) *cobra.Command {
@@ -68,8 +86,8 @@ func newValidate(a *app) *cobra.Command {
 		Use:   "validate -f FILE",
 		Short: "Check a link file without touching any network",
 		Args:  flagsOnly,
-		RunE: func(*cobra.Command, []string) error {
-			links, err := a.loadLinks(path, nil)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			links, err := a.loadLinks(cmd.Context(), path, nil)
 			if err != nil {
 				return err
 			}

@@ -35,7 +35,7 @@ Without --out nothing is written to disk.`,
 			if err := flags.check(); err != nil {
 				return err
 			}
-			links, err := a.loadLinks(path, only)
+			links, err := a.loadLinks(cmd.Context(), path, only)
 			if err != nil {
 				return err
 			}

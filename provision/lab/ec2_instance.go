@@ -40,6 +40,10 @@ func runInstances(c *call) (any, error) {
 	if id, hit, err := clientTokenHit(c); err != nil {
 		return nil, err
 	} else if hit {
+		if !c.lives(id) {
+			return nil, wire.Errorf(400, "IdempotentInstanceTerminated",
+				"The request to launch an instance uses the same client token as a previous request for which the instance has been terminated.")
+		}
 		return showReservation(c, id), nil
 	}
 	l, err := launchFrom(c)
@@ -80,6 +84,16 @@ func runInstances(c *call) (any, error) {
 	}
 	clientTokenKeep(c, reservation)
 	return showReservation(c, reservation), nil
+}
+
+// lives says whether an instance of the reservation is there and not terminated.
+func (w *world) lives(reservation string) bool {
+	for id, b := range w.booked {
+		if b.reservation == reservation && w.instances[id].state != "terminated" {
+			return true
+		}
+	}
+	return false
 }
 
 // bootLater makes a pending instance run when its time has come, with real servers behind it.

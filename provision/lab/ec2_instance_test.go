@@ -83,6 +83,7 @@ func TestInstanceLife(t *testing.T) {
 	b.reach(id, ec2types.InstanceStateNameTerminated)
 	refused[*ec2.StartInstancesOutput](b, "IncorrectInstanceState", "The instance '"+id+"' is not in a state from which it can be started.")(start())
 	refused[*ec2.StopInstancesOutput](b, "IncorrectInstanceState", "")(stop())
+	refused[*ec2.RunInstancesOutput](b, "IdempotentInstanceTerminated", "")(b.ec2.RunInstances(b.ctx, in))
 	if out := ok[*ec2.DescribeNetworkInterfacesOutput](b)(b.ec2.DescribeNetworkInterfaces(b.ctx, nil)); len(out.NetworkInterfaces) != 0 {
 		t.Errorf("a terminated instance kept %d interfaces", len(out.NetworkInterfaces))
 	}
@@ -91,6 +92,7 @@ func TestInstanceLife(t *testing.T) {
 		_, err := b.ec2.DescribeInstances(b.ctx, &ec2.DescribeInstancesInput{InstanceIds: []string{id}})
 		return strings.HasPrefix(apiText(err), "InvalidInstanceID.NotFound")
 	})
+	refused[*ec2.RunInstancesOutput](b, "IdempotentInstanceTerminated", "")(b.ec2.RunInstances(b.ctx, in))
 }
 
 func TestRunInstancesRefusals(t *testing.T) {
