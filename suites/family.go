@@ -260,7 +260,7 @@ func groupFamilyCheck() Check {
 			rules := ingressOf(maybe(o.Consumer.SecurityGroups), e.SecurityGroupIDs)
 			port := o.Link.Ports[0].Port // a link file has at least one
 			for _, p := range slices.Backward(o.Link.Ports) {
-				if !admits(ofFamily(rules, "ipv6"), p.Port, prefixes(vpc.IPv6CIDRs)).open() {
+				if !admits(ofFamily(rules, "ipv6"), p.Port, peers{at: prefixes(vpc.IPv6CIDRs)}).open() {
 					port = p.Port
 				}
 			}
@@ -282,7 +282,7 @@ func groupFamilyCheck() Check {
 			rules := ofFamily(ingressOf(groups, e.SecurityGroupIDs), "ipv6")
 			for _, p := range o.Link.Ports {
 				name := fmt.Sprintf("port %d", p.Port)
-				how := admits(rules, p.Port, prefixes(vpc.IPv6CIDRs))
+				how := admits(rules, p.Port, peers{at: prefixes(vpc.IPv6CIDRs)})
 				if how.open() || how.level == fromElsewhere && connectedOver(o.Link, attempts, p.Port, "ipv6") {
 					c.Fact(name, "%s", how)
 					continue
