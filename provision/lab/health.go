@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	healthWorkers = 64                     // checks under way at once, for the whole lab
-	healthPause   = 2 * time.Millisecond   // at most one check per pause: many targets are checked less often
-	healthWait    = 400 * time.Millisecond // a scaled timeout is no shorter: a busy machine is not a dead target
-	healthFirst   = 8                      // checks of a new target come this many times as fast while they succeed
-	healthWarm    = 5 * time.Millisecond   // no interval is shorter
+	healthWorkers = 64                   // checks under way at once, for the whole lab
+	healthPause   = 2 * time.Millisecond // at most one check per pause: many targets are checked less often
+	healthWait    = time.Second          // a scaled timeout is no shorter: a busy machine is not a dead target
+	healthFirst   = 8                    // checks of a new target come this many times as fast while they succeed
+	healthWarm    = 5 * time.Millisecond // no interval is shorter
 )
 
 // healthWatch runs the real health checks of all targets: one scheduler for the lab, and a bounded
