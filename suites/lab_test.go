@@ -203,7 +203,7 @@ func TestSuiteOnALinkFile(t *testing.T) {
 		}
 		cmd := exec.CommandContext(t.Context(), exe, "-test.run=^TestSuites$", "-test.v", "--ginkgo.no-color")
 		cmd.Env = append(
-			os.Environ(), "LINKASSAY_LINK="+path, "AWS_CONFIG_FILE="+filepath.Join(dir, "aws.config"),
+			stranger(), "LINKASSAY_LINK="+path, "AWS_CONFIG_FILE="+filepath.Join(dir, "aws.config"),
 			"AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(dir, "aws.credentials"), "AWS_EC2_METADATA_DISABLED=true",
 		)
 		out, err := cmd.CombinedOutput()
@@ -221,4 +221,13 @@ func TestSuiteOnALinkFile(t *testing.T) {
 	if err == nil || !strings.Contains(out, "[FAIL]") || !strings.Contains(out, "connection.listener-on-each-port") {
 		t.Errorf("the suite on a broken link: %v\n%s", err, out)
 	}
+}
+
+// stranger is the environment without what leads to a link or to AWS: whoever runs the tests may have sourced
+// another lab's env file, as one that is set here stands for.
+func stranger() []string {
+	env := append(os.Environ(), "AWS_ENDPOINT_URL=http://127.0.0.1:1", "AWS_PROFILE=nobody")
+	return slices.DeleteFunc(env, func(kv string) bool {
+		return strings.HasPrefix(kv, "AWS_") || strings.HasPrefix(kv, "LINKASSAY_")
+	})
 }
