@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,10 +22,10 @@ import (
 // TestSuites runs the checks as a Ginkgo suite, against a link in a lab of its own, or those of the
 // link file that LINKASSAY_LINK names:
 //
-//	go test -count=1 -run TestSuites ./suites
+//	go test -count=1 ./suites
 //	LINKASSAY_LINK=$PWD/link.yaml ginkgo -p --randomize-all ./suites
 //
-// The observation is made before the specs run, once in each of Ginkgo's processes: specs only judge.
+// go test runs the package's other tests too, unless -run TestSuites is given; ginkgo runs this one. The observation is made before the specs run, once in each of Ginkgo's processes: specs only judge.
 func TestSuites(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
@@ -35,6 +37,21 @@ func TestSuites(t *testing.T) {
 		t.Fatal("there is nothing to judge")
 	}
 	ginkgo.RunSpecs(t, "linkassay")
+}
+
+// onlyTheSuite leaves TestSuites alone to run where Ginkgo's flags are given, which its command line always does:
+// the other tests are no specs, and each of its processes would run them all.
+func onlyTheSuite() {
+	ginkgos, chosen := false, false
+	flag.Visit(func(f *flag.Flag) {
+		ginkgos = ginkgos || strings.HasPrefix(f.Name, "ginkgo.")
+		chosen = chosen || f.Name == "test.run"
+	})
+	if ginkgos && !chosen {
+		if err := flag.Set("test.run", "^TestSuites$"); err != nil {
+			panic(err)
+		}
+	}
 }
 
 // observe gets the Observations to judge: recorded (LINKASSAY_OBSERVATION), of a link file, or of
