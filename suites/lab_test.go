@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -196,29 +197,53 @@ func TestSuiteOnALinkFile(t *testing.T) {
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	suite := func() (string, error) {
+	credentials := filepath.Join(dir, "aws.credentials")
+	suite := func(credentials string) (string, error) {
 		exe, err := os.Executable()
 		if err != nil {
 			t.Fatal(err)
 		}
 		cmd := exec.CommandContext(t.Context(), exe, "-test.run=^TestSuites$", "-test.v", "--ginkgo.no-color")
 		cmd.Env = append(
-			os.Environ(), "LINKASSAY_LINK="+path, "AWS_CONFIG_FILE="+filepath.Join(dir, "aws.config"),
-			"AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(dir, "aws.credentials"), "AWS_EC2_METADATA_DISABLED=true",
+			stranger(), "LINKASSAY_LINK="+path, "AWS_CONFIG_FILE="+filepath.Join(dir, "aws.config"),
+			"AWS_SHARED_CREDENTIALS_FILE="+credentials, "AWS_EC2_METADATA_DISABLED=true",
 		)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
-	if out, err := suite(); err != nil || !strings.Contains(out, "SUCCESS!") {
+	if out, err := suite(credentials); err != nil || !strings.Contains(out, "SUCCESS!") {
 		t.Fatalf("the suite on a healthy link: %v\n%s", err, out)
+	}
+	// Credentials that are not taken keep checks from being told, here as in linkassay verify. They end nothing.
+	keys, err := os.ReadFile(credentials)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := filepath.Join(t.TempDir(), "aws.credentials")
+	keys = regexp.MustCompile(`(aws_secret_access_key = )\S+`).ReplaceAll(keys, []byte("${1}wrong"))
+	if err := os.WriteFile(wrong, keys, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := suite(wrong)
+	if err == nil || !strings.Contains(out, "could not tell: ") || !strings.Contains(out, "[FAIL]") || regexp.MustCompile(`(?m)^\s*(\[FAILED\] )?failed: `).MatchString(out) {
+		t.Errorf("the suite with wrong credentials: %v\n%s", err, out)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := l.lab.Inject(ctx, "listener-missing", l.link); err != nil {
 		t.Fatal(err)
 	}
-	out, err := suite()
+	out, err = suite(credentials)
 	if err == nil || !strings.Contains(out, "[FAIL]") || !strings.Contains(out, "connection.listener-on-each-port") {
 		t.Errorf("the suite on a broken link: %v\n%s", err, out)
 	}
+}
+
+// stranger is the environment without what leads to a link or to AWS: whoever runs the tests may have sourced
+// another lab's env file, as one that is set here stands for.
+func stranger() []string {
+	env := append(os.Environ(), "AWS_ENDPOINT_URL=http://127.0.0.1:1", "AWS_PROFILE=nobody")
+	return slices.DeleteFunc(env, func(kv string) bool {
+		return strings.HasPrefix(kv, "AWS_") || strings.HasPrefix(kv, "LINKASSAY_")
+	})
 }

@@ -114,7 +114,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// The same verdicts in whatever order and share the specs run, and the exit code tells of failures.
+// The same verdicts in whatever order and share the specs run, and the exit code tells of failures. It is the
+// ginkgo command that runs them, as it comes: the package's other tests must not run in its processes.
 func TestSameVerdictsHoweverGinkgoRuns(t *testing.T) {
 	t.Parallel()
 	path, err := filepath.Abs(filepath.Join("testdata", "security-group-closed.json"))
@@ -127,50 +128,48 @@ func TestSameVerdictsHoweverGinkgoRuns(t *testing.T) {
 	for _, v := range Judge(&o, Catalogue(), nil) {
 		want[entry(v)] = true
 	}
-	env := []string{"LINKASSAY_OBSERVATION=" + path}
+	ginkgo := ginkgoCLI(t)
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, args := range map[string][]string{
-		"in order":   nil,
-		"randomised": {"--ginkgo.randomize-all", "--ginkgo.seed=42"},
-		"focused":    {"--ginkgo.focus=reachability"},
-		"labelled":   {"--ginkgo.label-filter=dns"},
+		"in order":                {},
+		"randomised":              {"--randomize-all", "--seed=42"},
+		"focused":                 {"--focus=reachability"},
+		"labelled":                {"--label-filter=dns"},
+		"in parallel":             {"-p", "--procs=2"},
+		"in parallel, randomised": {"--procs=3", "--randomize-all"},
+		"in parallel, focused":    {"--procs=2", "--focus=reachability"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			report := filepath.Join(t.TempDir(), "report.json")
-			args := append([]string{"-test.run=^TestSuites$", "--ginkgo.no-color", "--ginkgo.json-report=" + report}, args...)
-			failing := name == "in order" || name == "randomised"
-			if err := again(t, env, args...).Run(); (err != nil) != failing {
+			dir := t.TempDir()
+			// The CLI takes a compiled suite by the name that go test -c gives it.
+			if err := os.Symlink(exe, filepath.Join(dir, "suites.test")); err != nil {
+				t.Skip(err)
+			}
+			// What follows -- goes to the binary: it names each test that it begins.
+			args := append(args, "--no-color", "--json-report=report.json", "--output-dir="+dir, "suites.test", "--", "-test.v")
+			cmd := exec.CommandContext(t.Context(), ginkgo, args...)
+			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), "LINKASSAY_OBSERVATION="+path)
+			out, err := cmd.CombinedOutput()
+			failing := !strings.Contains(name, "focused") && name != "labelled"
+			if (err != nil) != failing {
 				t.Errorf("exit: %v, want a failure: %t", err, failing)
 			}
-			sameEntries(t, report, want, failing)
+			sameEntries(t, filepath.Join(dir, "report.json"), want, failing)
+			for _, line := range strings.Split(string(out), "\n") {
+				if begun, ok := strings.CutPrefix(strings.TrimSpace(line), "=== RUN"); ok && strings.TrimSpace(begun) != "TestSuites" {
+					t.Errorf("another test ran: %s", line)
+				}
+			}
+			if t.Failed() {
+				t.Logf("%s", out)
+			}
 		})
 	}
-	t.Run("in parallel", func(t *testing.T) {
-		t.Parallel()
-		ginkgo := ginkgoCLI(t)
-		dir := t.TempDir()
-		exe, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
-		// The CLI takes a compiled suite by the name that go test -c gives it.
-		if err := os.Symlink(exe, filepath.Join(dir, "suites.test")); err != nil {
-			t.Skip(err)
-		}
-		// It would run all tests of the binary in each process; only the suite matters here.
-		cmd := exec.CommandContext(t.Context(), ginkgo, "-procs=2", "--randomize-all", "--no-color", "--json-report=report.json", "--output-dir="+dir,
-			"suites.test", "--", "-test.run=^TestSuites$")
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), env...)
-		out, err := cmd.CombinedOutput()
-		if err == nil {
-			t.Errorf("ginkgo -p passed:\n%s", out)
-		}
-		sameEntries(t, filepath.Join(dir, "report.json"), want, true)
-		if t.Failed() {
-			t.Logf("%s", out)
-		}
-	})
 }
 
 // sameEntries compares the verdicts in Ginkgo's JSON report with the wanted ones; a part of them will

@@ -4,26 +4,27 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/onsi/ginkgo/v2"
 
 	"github.com/linkassay/linkassay/probes"
-	"github.com/linkassay/linkassay/provision"
 	"github.com/linkassay/linkassay/provision/lab"
 	"github.com/linkassay/linkassay/suites"
 )
 
 // TestSuites runs the checks as a Ginkgo suite, against a link in a lab of its own, or those of the
-// link file that LINKASSAY_LINK names:
+// link file that LINKASSAY_LINK names (an absolute path, or one from the module's root):
 //
-//	go test -count=1 -run TestSuites ./suites
-//	LINKASSAY_LINK=$PWD/link.yaml ginkgo -p --randomize-all ./suites
+//	go test -count=1 ./suites
+//	LINKASSAY_LINK=link.yaml ginkgo -p --randomize-all ./suites
 //
-// The observation is made before the specs run, once in each of Ginkgo's processes: specs only judge.
+// go test runs the package's other tests too, unless -run TestSuites is given; ginkgo runs this one. The observation is made before the specs run, once in each of Ginkgo's processes: specs only judge.
 func TestSuites(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
@@ -35,6 +36,21 @@ func TestSuites(t *testing.T) {
 		t.Fatal("there is nothing to judge")
 	}
 	ginkgo.RunSpecs(t, "linkassay")
+}
+
+// onlyTheSuite leaves TestSuites alone to run where Ginkgo's flags are given, which its command line always does:
+// the other tests are no specs, and each of its processes would run them all.
+func onlyTheSuite() {
+	ginkgos, chosen := false, false
+	flag.Visit(func(f *flag.Flag) {
+		ginkgos = ginkgos || strings.HasPrefix(f.Name, "ginkgo.")
+		chosen = chosen || f.Name == "test.run"
+	})
+	if ginkgos && !chosen {
+		if err := flag.Set("test.run", "^TestSuites$"); err != nil {
+			panic(err)
+		}
+	}
 }
 
 // observe gets the Observations to judge: recorded (LINKASSAY_OBSERVATION), of a link file, or of
@@ -55,53 +71,6 @@ func observe(ctx context.Context) ([]*probes.Observation, error) {
 	}
 	o, err := observeLab(ctx, l, nil)
 	return []*probes.Observation{o}, errors.Join(err, l.Close())
-}
-
-// linksOf observes each link of a link file.
-func linksOf(ctx context.Context, path string) ([]*probes.Observation, error) {
-	file, err := provision.LoadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	var out []*probes.Observation
-	for _, link := range file.Links {
-		src, err := sourcesOf(ctx, &link)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, probes.Observe(ctx, link, src, probes.Options{}))
-		src.Provider.Close()
-		src.Consumer.Close()
-	}
-	return out, nil
-}
-
-// sourcesOf opens what the link is observed through, and fills the link's ids in.
-func sourcesOf(ctx context.Context, link *provision.Link) (probes.Sources, error) {
-	var src probes.Sources
-	for _, spec := range link.Vantages {
-		v, err := probes.ParseVantage(spec.From)
-		if err != nil {
-			return src, fmt.Errorf("link %s: vantage %s: %w", link.Name, spec.Name, err)
-		}
-		src.Vantages = append(src.Vantages, probes.Placed{Spec: spec, Vantage: v})
-	}
-	from := link.PublicDNS.From
-	if from == "" {
-		from = "local"
-	}
-	public, err := probes.ParseVantage(from)
-	if err != nil {
-		return src, fmt.Errorf("link %s: publicDNS: %w", link.Name, err)
-	}
-	src.PublicDNS = public
-	sides, err := provision.Open(ctx, link, nil)
-	if err != nil {
-		return src, err
-	}
-	src.Provider, src.Consumer = sides.Provider, sides.Consumer
-	*link, err = provision.Discover(ctx, link, sides)
-	return src, err
 }
 
 // recording reads a recorded Observation.
