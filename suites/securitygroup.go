@@ -19,7 +19,7 @@ func securityGroupChecks() []Check {
 			asserts("for each port of the link a rule of the endpoint's security groups admits TCP from each vantage's own address or security group; where those are not known, from the VPC's addresses, a security group or a prefix list; a connection from the vantage shows more than any rule"),
 			why("a security group drops what no rule admits: connections time out, nothing is refused"),
 			source("PrivateLink guide, Configure an interface endpoint, security groups; EC2 API reference, DescribeSecurityGroups"),
-			rows("PL-SG-001"),
+			rows("PL-SG-001", "PL-SG-002"),
 			fix(func(o *probes.Observation) Fix {
 				e := maybe(o.Consumer.Endpoint)
 				group := or(append(slices.Clone(e.SecurityGroupIDs), "SECURITY_GROUP_ID")...)
@@ -27,6 +27,14 @@ func securityGroupChecks() []Check {
 				for _, w := range slices.Backward(endpointAdmissions(o)) {
 					if !w.how.open() && !w.connected {
 						port, from = w.port, w.admit(from)
+					}
+				}
+				if onlyDefaultGroup(o) {
+					return Fix{
+						Text: "give the endpoint a group of its own that admits the port, instead of the VPC's default group",
+						Command: command(o.Link, ConsumerSide, "ec2", "modify-vpc-endpoint", "--vpc-endpoint-id", endpointIDOf(o),
+							"--add-security-group-ids", "SECURITY_GROUP_ID", "--remove-security-group-ids", group),
+						LinkFile: "consumer.build.securityGroupIds: the group, or none for one that apply makes",
 					}
 				}
 				return Fix{
@@ -38,10 +46,21 @@ func securityGroupChecks() []Check {
 				e, _ := value(o.Consumer.Endpoint)
 				c.Expect(e.SecurityGroupIDs).NotTo(gomega.BeEmpty(), "the endpoint has no security group")
 				c.Fact("groups", "%s", list(e.SecurityGroupIDs))
+				if onlyDefaultGroup(o) {
+					c.Fact("default", "it is the VPC's default group, which an endpoint gets when none is named")
+				}
 				judgeAdmissions(c, endpointAdmissions(o))
 			}),
 		),
 	}
+}
+
+// onlyDefaultGroup says whether the endpoint has its VPC's default security group and no other.
+func onlyDefaultGroup(o *probes.Observation) bool {
+	e := maybe(o.Consumer.Endpoint)
+	return len(e.SecurityGroupIDs) == 1 && slices.ContainsFunc(maybe(o.Consumer.SecurityGroups), func(g probes.SecurityGroup) bool {
+		return g.ID == e.SecurityGroupIDs[0] && g.Name == "default"
+	})
 }
 
 // portAdmission is how security groups treat one client's packets to one port.
@@ -65,7 +84,19 @@ func (w portAdmission) admit(vpc []netip.Prefix) []netip.Prefix {
 // endpointAdmissions evaluates the endpoint's groups for each client and port.
 func endpointAdmissions(o *probes.Observation) []portAdmission {
 	rules := ingressOf(maybe(o.Consumer.SecurityGroups), maybe(o.Consumer.Endpoint).SecurityGroupIDs)
-	return admissions(o, rules, "")
+	all := admissions(o, rules, "")
+	if !onlyDefaultGroup(o) {
+		return all
+	}
+	// The default group's first rule names the group itself, whose members the clients are not: what
+	// does not connect is not put down to something else.
+	own := maybe(o.Consumer.Endpoint).SecurityGroupIDs[0]
+	for i, w := range all {
+		if w.how.level == fromSome && !w.connected && slices.Equal(sorted(w.how.by), []string{own}) {
+			all[i].how.level = fromElsewhere
+		}
+	}
+	return all
 }
 
 func admissions(o *probes.Observation, rules []probes.SecurityGroupRule, on string) []portAdmission {

@@ -39,6 +39,9 @@ func createEndpoint(c *call) (any, error) {
 	} else if e := c.endpoints[id]; hit && e != nil {
 		return c.createdEndpoint(e), nil
 	}
+	if c.wantsGateway() {
+		return createGateway(c)
+	}
 	r, err := c.endpointRequest()
 	if err != nil {
 		return nil, err

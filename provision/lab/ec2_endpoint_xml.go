@@ -66,7 +66,7 @@ func (w *world) endpointItem(e *endpoint) endpointItem {
 		}
 	}
 	item := endpointItem{
-		ID: e.id, Type: "Interface", VPC: e.vpc, ServiceName: e.serviceName, State: e.state,
+		ID: e.id, Type: e.kind(), VPC: e.vpc, ServiceName: e.serviceName, State: e.state,
 		RouteTables: wire.SetOf[string](nil), Subnets: wire.SetOf(slices.Clone(e.subnets)), Groups: wire.SetOf(groups),
 		IPAddressType: e.ipAddressType, DNSOptions: dnsOptionsItem{RecordIPType: e.recordIPType}, PrivateDNS: e.privateDNS,
 		Interfaces: wire.SetOf(slices.Clone(e.enis)), DNSEntries: wire.SetOf(w.dnsEntries(e)),
@@ -104,7 +104,7 @@ func describeEndpoints(c *call) (any, error) {
 			case "vpc-endpoint-state":
 				return []string{e.state}
 			case "vpc-endpoint-type":
-				return []string{"Interface"}
+				return []string{e.kind()}
 			}
 			return e.tags.filter(name)
 		})

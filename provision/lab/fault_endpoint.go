@@ -53,6 +53,10 @@ func endpointFaults() []Fault {
 			Excludes: []string{"endpoint", "zone"}, set: (*breaker).interfaceLost,
 		},
 		{
+			Name: "endpoint-of-gateway-type", Text: "the link file names an endpoint that was made without a type, and so is a gateway endpoint",
+			Excludes: []string{"endpoint"}, set: (*breaker).endpointOfGatewayType,
+		},
+		{
 			Name: "endpoint-of-old-service", Text: "the link file names an endpoint to an older service of the same provider",
 			Excludes: []string{"endpoint", "listener", "target"}, set: (*breaker).endpointOfOldService,
 		},

@@ -51,6 +51,24 @@ func (b *breaker) interfaceLost(ctx context.Context) error {
 	return b.lab.LoseInterface(*e.VpcEndpointId, e.SubnetIds[0])
 }
 
+// endpointOfGatewayType makes an endpoint without saying its type, marked as the link's own is.
+func (b *breaker) endpointOfGatewayType(ctx context.Context) error {
+	e, err := b.endpoint(ctx)
+	if err != nil {
+		return err
+	}
+	made, err := b.sides.Consumer.EC2.CreateVpcEndpoint(ctx, &ec2.CreateVpcEndpointInput{
+		VpcId: e.VpcId, ServiceName: aws.String(gatewayServices(b.link.Region)[0]),
+		TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeVpcEndpoint, Tags: e.Tags}},
+	})
+	if err != nil {
+		return err
+	}
+	id := *made.VpcEndpoint.VpcEndpointId
+	b.lab.believe(func(l *provision.Link) { l.Consumer.EndpointID, l.Consumer.Build = id, nil })
+	return nil
+}
+
 // endpointOfOldService makes a second service, with an endpoint to it, and lets the link file name that
 // endpoint. What it makes is marked as the link's own is, so that destroy finds it.
 func (b *breaker) endpointOfOldService(ctx context.Context) error {

@@ -275,6 +275,7 @@ type endpoint struct {
 	generation     int       // counts modifications, so that a late transition does not undo a newer one
 	lastErrCode    string
 	lastErrMessage string
+	gateway        bool // a gateway endpoint: no interfaces, no names
 	stuck          bool // Lab.SetEndpoint: in a state that it does not leave by itself
 	hidden         bool // Lab.HideConnection: the provider's API does not list it
 }
