@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/linkassay/linkassay/probes"
+	"github.com/linkassay/linkassay/provision"
 )
 
 // balancerFaults are broken load balancers and targets.
@@ -24,6 +25,66 @@ func balancerFaults() []fault {
 		{"health-check-code", func(o *probes.Observation) {
 			setTargets(o, "tg/http", "unhealthy", "Target.ResponseCodeMismatch", "Health checks failed with these codes: [404]")
 		}, "connection.health-check-code", ProviderSide, []string{"connection.targets-checked"}},
+		{"load-balancers-differ", func(o *probes.Observation) {
+			second(o)
+			o.Provider.Listeners.Value = o.Provider.Listeners.Value[:3] // the second has none on port 443
+		}, "connection.load-balancers-alike", ProviderSide, []string{"connection.listener-on-each-port", "connection.healthy-target"}},
+		{"proxy-protocol-on-one-load-balancer", func(o *probes.Observation) {
+			second(o)
+			o.Provider.TargetGroups.Value = append(o.Provider.TargetGroups.Value, probes.TargetGroup{ARN: "tg/https2", Port: 443, ProxyProtocol: true})
+			o.Provider.Listeners.Value[3].TargetGroupARNs = []string{"tg/https2"}
+			for _, h := range onlyGroup(o, "tg/https") {
+				h.TargetGroupARN = "tg/https2"
+				o.Provider.TargetHealth.Value = append(o.Provider.TargetHealth.Value, h)
+			}
+		}, "connection.load-balancers-alike", ProviderSide, nil},
+		{"load-balancer-not-in-zone", func(o *probes.Observation) {
+			lb := &o.Provider.LoadBalancers.Value[0]
+			lb.Zones = lb.Zones[:2]
+		}, "connection.load-balancer-in-endpoint-zones", ProviderSide, []string{"connection.endpoint-zones"}},
+		{"zone-of-the-link-file-without-load-balancer", func(o *probes.Observation) {
+			o.Link.Consumer.Build = &provision.ConsumerBuild{Zones: []string{"apse1-az4"}}
+		}, "connection.load-balancer-in-endpoint-zones", ProviderSide, nil},
+		{"service-zones-old", func(o *probes.Observation) {
+			lb := &o.Provider.LoadBalancers.Value[0]
+			lb.Zones = append(lb.Zones, probes.LoadBalancerZone{ZoneName: "ap-southeast-1d", ZoneID: "apse1-az4", SubnetID: "subnet-03"})
+			for _, group := range []string{"tg/http", "tg/https"} {
+				o.Provider.TargetHealth.Value = append(o.Provider.TargetHealth.Value, probes.TargetHealth{TargetGroupARN: group, TargetID: "i-03", ZoneID: "apse1-az4", State: "healthy"})
+			}
+		}, "connection.service-zones-current", ProviderSide, nil},
+		{"load-balancer-impaired", func(o *probes.Observation) {
+			o.Provider.LoadBalancers.Value[0].State = "active_impaired"
+		}, "resilience.load-balancer-unimpaired", ProviderSide, []string{"connection.load-balancer-active"}},
+		{"service-in-one-zone", func(o *probes.Observation) {
+			lb := &o.Provider.LoadBalancers.Value[0]
+			lb.Zones = lb.Zones[:1]
+			o.Provider.Service.Value.ZoneIDs = zones[:1]
+			absent(&o.Consumer.Subnets, probes.NoConsumerAccess)
+			absent(&o.Consumer.BuildSubnets, probes.NotConfigured)
+		}, "resilience.service-in-two-zones", ProviderSide, nil},
+		{"one-of-two-targets-dead", func(o *probes.Observation) {
+			o.Provider.TargetHealth.Value = append(o.Provider.TargetHealth.Value,
+				probes.TargetHealth{TargetGroupARN: "tg/http", TargetID: "i-09", ZoneID: zones[0], State: "unhealthy", Reason: "Target.Timeout"})
+		}, "resilience.every-target-in-service", ProviderSide, []string{"connection.healthy-target-in-each-zone"}},
+		{"health-checks-slow", func(o *probes.Observation) {
+			g := &o.Provider.TargetGroups.Value[1]
+			g.IntervalSeconds, g.UnhealthyThreshold = 30, 3
+		}, "resilience.health-checks-fast", ProviderSide, nil},
+		{"deregistration-slow", func(o *probes.Observation) {
+			o.Provider.TargetGroups.Value[0].DrainSeconds = 3600
+		}, "resilience.deregistration-delay", ProviderSide, nil},
+	}
+}
+
+// second gives the service another load balancer like the first, in front of the same groups.
+func second(o *probes.Observation) {
+	lb := o.Provider.LoadBalancers.Value[0]
+	lb.ARN, lb.Name = lbARN+"2", "orders-2"
+	o.Provider.LoadBalancers.Value = append(o.Provider.LoadBalancers.Value, lb)
+	o.Provider.Service.Value.LoadBalancerARNs = append(o.Provider.Service.Value.LoadBalancerARNs, lb.ARN)
+	for _, l := range o.Provider.Listeners.Value {
+		l.ARN, l.LoadBalancerARN = l.ARN+"2", lb.ARN
+		o.Provider.Listeners.Value = append(o.Provider.Listeners.Value, l)
 	}
 }
 

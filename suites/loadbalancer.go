@@ -17,9 +17,9 @@ import (
 func loadBalancerChecks() []Check {
 	return []Check{
 		check("connection.load-balancer-active", "the load balancers are active NLBs",
-			revision(1), severity(Critical), side(ProviderSide),
+			revision(2), severity(Critical), side(ProviderSide),
 			after("connection.service-exists", "connection.service-type"), needs("provider.service", "provider.loadBalancers"),
-			asserts("each of NetworkLoadBalancerArns is of type network and in state active (elbv2:DescribeLoadBalancers)"),
+			asserts("each of NetworkLoadBalancerArns is of type network and in state active or active_impaired (elbv2:DescribeLoadBalancers)"),
 			why("a load balancer that is provisioning or failed forwards nothing"),
 			source("ELBv2 API reference, LoadBalancerState; PrivateLink guide, Create a service"),
 			rows("PL-NLB-001"),
@@ -37,7 +37,7 @@ func loadBalancerChecks() []Check {
 					switch {
 					case lb.Type != "network":
 						c.Wrong(lb.Name, "is of type %s, not network", or(lb.Type, "unknown"))
-					case !same(lb.State, "active"):
+					case !same(lb.State, "active") && !same(lb.State, "active_impaired"):
 						c.Wrong(lb.Name, "is %s%s", or(lb.State, "without a state"), inParentheses(lb.StateReason))
 					default:
 						c.Fact(lb.Name, "%s", lb.State)
@@ -66,10 +66,10 @@ func loadBalancerChecks() []Check {
 
 func listenerCheck() Check {
 	return check("connection.listener-on-each-port", "a listener stands on each port of the link",
-		revision(1), severity(Critical), side(ProviderSide),
+		revision(2), severity(Critical), side(ProviderSide),
 		after("connection.load-balancer-active"), needs("provider.loadBalancers", "provider.listeners"),
-		asserts("for each port of the link each load balancer of the service has a TCP, TLS or TCP_UDP listener (elbv2:DescribeListeners)"),
-		why("a port without a listener refuses connections; an endpoint interface stays with one load balancer, so all must be alike"),
+		asserts("for each port of the link a load balancer of the service has a TCP, TLS or TCP_UDP listener (elbv2:DescribeListeners)"),
+		why("a port without a listener refuses connections"),
 		source("ELBv2 API reference, Listener.Port and Protocol; PrivateLink guide, Create a service"),
 		rows("PL-NLB-004", "PL-TGT-005"),
 		fix(fixListener),
@@ -86,7 +86,7 @@ func listenerCheck() Check {
 				c.Fact(lb.Name, "listens on %s", list(on))
 			}
 			for _, gap := range portsWithoutListener(o, lbs, listeners) {
-				c.Wrong(fmt.Sprintf("port %d", gap.port), "no TCP or TLS listener on %s", gap.lb.Name)
+				c.Wrong(portName(gap.port), "no TCP or TLS listener on %s", gap.lb.Name)
 			}
 		}),
 	)
@@ -131,13 +131,16 @@ type portGap struct {
 	port uint16
 }
 
+// portsWithoutListener lists the ports that none of the load balancers listens on, each with the first
+// of them.
 func portsWithoutListener(o *probes.Observation, lbs []probes.LoadBalancer, listeners []probes.Listener) []portGap {
 	var gaps []portGap
-	for _, lb := range lbs {
-		for _, p := range o.Link.Ports {
-			if _, ok := listenerOn(listeners, lb.ARN, p.Port); !ok {
-				gaps = append(gaps, portGap{lb, p.Port})
-			}
+	for _, p := range o.Link.Ports {
+		if len(lbs) > 0 && !slices.ContainsFunc(lbs, func(lb probes.LoadBalancer) bool {
+			_, ok := listenerOn(listeners, lb.ARN, p.Port)
+			return ok
+		}) {
+			gaps = append(gaps, portGap{lbs[0], p.Port})
 		}
 	}
 	return gaps
@@ -180,6 +183,9 @@ func balancerAdmissions(o *probes.Observation) []portAdmission {
 		}
 	}
 	for i, w := range out {
+		if len(maybe(o.Provider.LoadBalancers)) > 1 {
+			out[i].connected = false // perhaps through another load balancer
+		}
 		// The consumer's addresses are not known: any rule may be for them.
 		if w.how.level == fromElsewhere && len(w.by.from) == 0 {
 			out[i].how.level = fromSome

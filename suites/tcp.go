@@ -16,6 +16,7 @@ func tcpChecks() []Check {
 			after("connection.endpoint-available", "connection.interface-in-each-subnet", "connection.endpoint-zones",
 				"connection.endpoint-security-group", "network.route-to-vantage", "network.client-security-group", "network.client-acl",
 				"network.endpoint-acl", "network.target-security-group", "network.target-acl", "connection.listener-on-each-port", "connection.load-balancer-security-group",
+				"connection.load-balancers-alike", "connection.load-balancer-in-endpoint-zones",
 				"connection.healthy-target", "connection.healthy-target-in-endpoint-zones",
 				"family.load-balancers", "family.security-group"),
 			needs("reach.tcp", "consumer.interfaces"), wants("consumer.endpoint", "consumer.securityGroups", "consumer.vpc"),

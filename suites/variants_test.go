@@ -114,6 +114,14 @@ func linkVariants() []variant {
 		{"parent-zone-that-shadows-nothing", func(o *probes.Observation) {
 			o.Consumer.HostedZones.Value = append(o.Consumer.HostedZones.Value, probes.HostedZone{ID: "ZPARENT", Name: "chartsinvestor.com.", OwnerAccount: "222222222222"})
 		}, nil},
+		{"one-zone-on-purpose", func(o *probes.Observation) {
+			o.Link.Provider.Build = &provision.ProviderBuild{Zones: zones[:1]}
+			lb := &o.Provider.LoadBalancers.Value[0]
+			lb.Zones, o.Provider.Service.Value.ZoneIDs = lb.Zones[:1], zones[:1]
+			absent(&o.Consumer.Subnets, probes.NoConsumerAccess)
+			absent(&o.Consumer.BuildSubnets, probes.NotConfigured)
+		}, nil},
+		{"two-load-balancers-alike", second, nil},
 		{"security-group-by-reference", func(o *probes.Observation) {
 			o.Consumer.SecurityGroups.Value[0].Ingress = []probes.SecurityGroupRule{{Protocol: "-1", FromPort: -1, ToPort: -1, GroupID: "sg-0c"}}
 		}, nil},

@@ -265,3 +265,20 @@ func TestConnectionNotifications(t *testing.T) {
 	p.must("describe associations", err)
 	plEq(t, "associations", len(assoc.VpcEndpointAssociations), 0)
 }
+
+// A zone of a load balancer can't be taken away while endpoints are connected to its service.
+func TestZonesWithEndpointsStay(t *testing.T) {
+	t.Parallel()
+	p := newPLWorld(t, nil)
+	s := p.makeService(true, plRoot(plConsumer))
+	e := p.makeEndpoint(s)
+	shrink := func() error {
+		_, err := p.provider.elb.SetSubnets(p.ctx, &elb.SetSubnetsInput{LoadBalancerArn: aws.String(p.nlb), Subnets: p.back[:1]})
+		return err
+	}
+	p.refused(shrink(), "InvalidConfigurationRequest", "active VPC endpoint associations")
+	_, err := p.provider.elb.SetSubnets(p.ctx, &elb.SetSubnetsInput{LoadBalancerArn: aws.String(p.nlb), Subnets: append([]string{p.spare}, p.back...)})
+	p.must("add a zone", err)
+	p.reject(s, *e.VpcEndpointId)
+	p.must("take zones away when nothing is connected", shrink())
+}

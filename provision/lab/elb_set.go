@@ -71,6 +71,10 @@ func setSubnets(c *call) (any, error) {
 			drop = append(drop, node)
 		}
 	}
+	if len(drop) > 0 && c.hasEndpoints(lb) {
+		// That it is refused is documented (NLB guide, Update the Availability Zones); code and text are UNSOURCED.
+		return nil, wire.Errorf(400, "InvalidConfigurationRequest", "Subnets cannot be removed from load balancer '%s': it has active VPC endpoint associations", lb.id)
+	}
 	for _, p := range places {
 		if !slices.ContainsFunc(keep, func(n *loadBalancerNode) bool { return n.subnet == p.subnet.id }) {
 			added = append(added, p)
@@ -93,6 +97,16 @@ func setSubnets(c *call) (any, error) {
 		Zones  *wire.Members[elbZoneXML] `xml:"AvailabilityZones"`
 		IPType string                    `xml:"IpAddressType"`
 	}{showNodes(c, lb), lb.ipAddressType}, nil
+}
+
+// hasEndpoints says whether endpoints are connected to a service of the load balancer.
+func (w *world) hasEndpoints(lb *loadBalancer) bool {
+	for _, s := range w.services {
+		if slices.Contains(s.loadBalancers, lb.id) && w.hasConnections(s, endpointPendingAcceptance, endpointPending, endpointAvailable) {
+			return true
+		}
+	}
+	return false
 }
 
 // setIPAddressType is SetIpAddressType. A load balancer may become ipv4 again while a service on it

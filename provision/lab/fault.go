@@ -38,6 +38,7 @@ func Faults() []Fault {
 		balancerFaults(),
 		subnetFaults(),
 		targetFaults(),
+		providerZoneFaults(),
 		endpointFaults(),
 		groupFaults(),
 		txtFaults(),

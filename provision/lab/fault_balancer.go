@@ -33,6 +33,14 @@ func balancerFaults() []Fault {
 			Name: "load-balancer-group-closed", Text: "a load balancer of the service has a security group that admits nobody",
 			Excludes: []string{"load-balancer"}, set: (*breaker).balancerGroupClosed,
 		},
+		{
+			Name: "load-balancers-differ", Text: "the service has a second load balancer, without a listener on port 443",
+			Excludes: []string{"load-balancer", "listener"}, set: (*breaker).balancersDiffer,
+		},
+		{
+			Name: "load-balancer-impaired", Text: "the load balancer works, and lacks what it needs to scale",
+			Excludes: []string{"load-balancer"}, set: (*breaker).balancerImpaired,
+		},
 	}
 }
 
@@ -62,6 +70,18 @@ func (b *breaker) untilActive(ctx context.Context, arn string) error {
 		out, err := b.sides.Provider.ELB.DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{LoadBalancerArns: []string{arn}})
 		return err == nil && out.LoadBalancers[0].State.Code == elbtypes.LoadBalancerStateEnumActive, err
 	})
+}
+
+func (b *breaker) balancersDiffer(ctx context.Context) error {
+	return b.secondBalancer(ctx, secondBalancer{without: []int32{443}})
+}
+
+func (b *breaker) balancerImpaired(ctx context.Context) error {
+	lb, err := b.balancer(ctx)
+	if err != nil {
+		return err
+	}
+	return b.lab.BalancerState(*lb.LoadBalancerArn, "active_impaired", "one or more subnets have no free addresses")
 }
 
 func (b *breaker) balancerFailed(ctx context.Context) error {

@@ -60,6 +60,14 @@ func targetFaults() []Fault {
 			Name: "health-check-port-wrong", Text: "the health checks of port 443 go to a port that the targets' security group does not admit",
 			Excludes: []string{"target"}, set: (*breaker).healthCheckPortWrong,
 		},
+		{
+			Name: "health-checks-slow", Text: "the targets of port 443 are checked every minute, and are dead after five failures",
+			Excludes: []string{"target"}, set: (*breaker).healthChecksSlow,
+		},
+		{
+			Name: "deregistration-slow", Text: "targets that leave port 443 are kept for an hour",
+			Excludes: []string{"target"}, set: (*breaker).deregistrationSlow,
+		},
 	}
 }
 

@@ -182,3 +182,22 @@ func (b *breaker) checkBy(ctx context.Context, in *elb.ModifyTargetGroupInput) e
 	}
 	return b.untilTargets(ctx, *in.TargetGroupArn, elbtypes.TargetHealthStateEnumUnhealthy)
 }
+
+func (b *breaker) healthChecksSlow(ctx context.Context) error {
+	g, err := b.groupOn(ctx, 443)
+	if err != nil {
+		return err
+	}
+	_, err = b.sides.Provider.ELB.ModifyTargetGroup(ctx, &elb.ModifyTargetGroupInput{
+		TargetGroupArn: g.TargetGroupArn, HealthCheckIntervalSeconds: aws.Int32(60), UnhealthyThresholdCount: aws.Int32(5),
+	})
+	return err
+}
+
+func (b *breaker) deregistrationSlow(ctx context.Context) error {
+	g, err := b.groupOn(ctx, 443)
+	if err != nil {
+		return err
+	}
+	return b.setGroupAttribute(ctx, *g.TargetGroupArn, "deregistration_delay.timeout_seconds", "3600")
+}
