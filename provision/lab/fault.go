@@ -40,6 +40,7 @@ func Faults() []Fault {
 		targetFaults(),
 		endpointFaults(),
 		groupFaults(),
+		pathFaults(),
 		txtFaults(),
 		txtPlaceFaults(),
 		privateNameFaults(),
