@@ -79,7 +79,7 @@ var itemTable = sync.OnceValue(func() []itemAccess {
 		access("path.clientGroups", func(o *Observation) **Item[[]SecurityGroup] { return &o.Path.ClientGroups }),
 		access("path.consumerAcls", func(o *Observation) **Item[[]NetworkACL] { return &o.Path.ConsumerACLs }),
 		access("path.routes", func(o *Observation) **Item[[]RouteTable] { return &o.Path.Routes }),
-		access("path.nodes", func(o *Observation) **Item[[]Interface] { return &o.Path.Nodes }),
+		access("path.nodes", func(o *Observation) **Item[[]NodeNIC] { return &o.Path.Nodes }),
 		access("path.targets", func(o *Observation) **Item[[]TargetNIC] { return &o.Path.Targets }),
 		access("path.targetGroups", func(o *Observation) **Item[[]SecurityGroup] { return &o.Path.TargetGroups }),
 		access("path.providerAcls", func(o *Observation) **Item[[]NetworkACL] { return &o.Path.ProviderACLs }),

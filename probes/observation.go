@@ -128,7 +128,7 @@ type Path struct {
 	ClientGroups *Item[[]SecurityGroup] `json:"clientGroups,omitempty"` // path.clientGroups: of the vantages' interfaces, as far as they are known
 	ConsumerACLs *Item[[]NetworkACL]    `json:"consumerAcls,omitempty"` // path.consumerAcls: of the endpoint's VPC
 	Routes       *Item[[]RouteTable]    `json:"routes,omitempty"`       // path.routes: of the endpoint's VPC
-	Nodes        *Item[[]Interface]     `json:"nodes,omitempty"`        // path.nodes: the load balancers' interfaces
+	Nodes        *Item[[]NodeNIC]       `json:"nodes,omitempty"`        // path.nodes: the load balancers' interfaces
 	Targets      *Item[[]TargetNIC]     `json:"targets,omitempty"`      // path.targets: the registered targets' interfaces
 	TargetGroups *Item[[]SecurityGroup] `json:"targetGroups,omitempty"` // path.targetGroups: the security groups of those interfaces
 	ProviderACLs *Item[[]NetworkACL]    `json:"providerAcls,omitempty"` // path.providerAcls: of the load balancers' VPCs

@@ -14,6 +14,12 @@ type Client struct {
 	GroupIDs    []string   `json:"groupIds,omitempty"` // of that interface
 }
 
+// NodeNIC is a network interface of a load balancer: its node in one zone.
+type NodeNIC struct {
+	LoadBalancerARN string `json:"loadBalancerArn"`
+	Interface
+}
+
 // TargetNIC is the network interface of a registered target.
 type TargetNIC struct {
 	TargetID string `json:"targetId"` // as registered: an instance or an address

@@ -20,7 +20,7 @@ type pathItems struct {
 	clientGroups *promise[[]SecurityGroup]
 	consumerACLs *promise[[]NetworkACL]
 	routes       *promise[[]RouteTable]
-	nodes        *promise[[]Interface]
+	nodes        *promise[[]NodeNIC]
 	targets      *promise[[]TargetNIC]
 	targetGroups *promise[[]SecurityGroup]
 	providerACLs *promise[[]NetworkACL]
@@ -56,7 +56,7 @@ func (r *run) askPath(provider, consumer side, p *providerItems, c *consumerItem
 		}
 		return r.routeTables(consumer, s, ep.VPCID)
 	})
-	x.nodes = ask(r, "path.nodes", func(s *span) ([]Interface, error) {
+	x.nodes = ask(r, "path.nodes", func(s *span) ([]NodeNIC, error) {
 		svc, err := p.found()
 		if err != nil {
 			return nil, err
@@ -187,14 +187,25 @@ func (r *run) routeTables(sd side, s *span, vpc string) ([]RouteTable, error) {
 
 // nodes finds the load balancers' network interfaces, which AWS describes as ELB net/NAME/ID: the
 // addresses that targets see.
-func (r *run) nodes(sd side, s *span, arns []string, zones *promise[[]Zone]) ([]Interface, error) {
+func (r *run) nodes(sd side, s *span, arns []string, zones *promise[[]Zone]) ([]NodeNIC, error) {
+	of := map[string]string{} // ARNs by description
 	var descriptions []string
 	for _, arn := range arns {
 		if _, name, ok := strings.Cut(arn, ":loadbalancer/"); ok {
+			of["ELB "+name] = arn
 			descriptions = append(descriptions, "ELB "+name)
 		}
 	}
-	return r.interfacesBy(sd, s, zones, filterOf("description", descriptions...))
+	raw, err := r.rawInterfaces(sd, s, filterOf("description", descriptions...))
+	if err != nil {
+		return nil, err
+	}
+	all := []NodeNIC{}
+	for _, n := range raw {
+		all = append(all, NodeNIC{of[aws.ToString(n.Description)], interfaceOf(n, zones)})
+	}
+	slices.SortFunc(all, func(a, b NodeNIC) int { return cmp.Compare(a.ID, b.ID) })
+	return all, nil
 }
 
 // interfacesBy finds network interfaces by one filter; none when it has no values.

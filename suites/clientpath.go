@@ -101,6 +101,9 @@ func forEachFlow(o *probes.Observation, f func(w clientFlow)) {
 	for _, by := range clientsOf(o) {
 		for _, n := range maybe(o.Consumer.Interfaces) {
 			for _, ip := range n.IPs {
+				if len(by.from) > 0 && by.from[0].Addr().Is4() != ip.Is4() {
+					continue // the client's address of that family is not known
+				}
 				for _, p := range o.Link.Ports {
 					f(clientFlow{by, n, ip, p.Port, connectedFrom(attempts, by.vantage, p.Port, ip)})
 				}

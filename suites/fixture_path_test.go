@@ -38,10 +38,10 @@ func path(o *probes.Observation) {
 	x.ClientGroups = item([]probes.SecurityGroup{{ID: "sg-0c", Egress: []probes.SecurityGroupRule{{Protocol: "-1", CIDR: "0.0.0.0/0"}}}})
 	x.ConsumerACLs = item([]probes.NetworkACL{openACL("acl-c0", "vpc-0aa", "subnet-10"), openACL("acl-c1", "vpc-0aa", "subnet-11", "subnet-12")})
 	x.Routes = item([]probes.RouteTable{{ID: "rtb-0", VPCID: "vpc-0aa", Main: true, Routes: []probes.Route{{CIDR: "10.0.0.0/16", Via: "local", State: "active"}}}})
-	var nodes []probes.Interface
+	var nodes []probes.NodeNIC
 	var targets []probes.TargetNIC
 	for i, z := range zones {
-		nodes = append(nodes, probes.Interface{ID: fmt.Sprintf("eni-n%d", i), SubnetID: fmt.Sprintf("subnet-0%d", i), ZoneID: z, IPs: []netip.Addr{nodeAddr(i)}})
+		nodes = append(nodes, probes.NodeNIC{LoadBalancerARN: lbARN, Interface: probes.Interface{ID: fmt.Sprintf("eni-n%d", i), SubnetID: fmt.Sprintf("subnet-0%d", i), ZoneID: z, IPs: []netip.Addr{nodeAddr(i)}}})
 		targets = append(targets, probes.TargetNIC{TargetID: fmt.Sprintf("i-0%d", i), Interface: probes.Interface{
 			ID: fmt.Sprintf("eni-t%d", i), SubnetID: fmt.Sprintf("subnet-2%d", i), ZoneID: z, IPs: []netip.Addr{targetAddr(i)}, GroupIDs: []string{"sg-0t"},
 		}})

@@ -183,9 +183,8 @@ func balancerAdmissions(o *probes.Observation) []portAdmission {
 		}
 	}
 	for i, w := range out {
-		if len(maybe(o.Provider.LoadBalancers)) > 1 {
-			out[i].connected = false // perhaps through another load balancer
-		}
+		// With several load balancers a connection may have gone through another one.
+		out[i].connected = w.connected && len(maybe(o.Provider.LoadBalancers)) == 1
 		// The consumer's addresses are not known: any rule may be for them.
 		if w.how.level == fromElsewhere && len(w.by.from) == 0 {
 			out[i].how.level = fromSome

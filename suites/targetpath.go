@@ -98,9 +98,10 @@ type targetFlow struct {
 	target probes.TargetNIC
 	to     netip.Addr
 	port   uint16
-	check  bool // health checks take it
-	serves bool // clients' connections take it
-	used   bool // the target is healthy: they do now
+	on     uint16 // the listener's port
+	check  bool   // health checks take it
+	serves bool   // clients' connections take it
+	used   bool   // the target is healthy: they do now
 }
 
 func (w targetFlow) name() string {
@@ -124,15 +125,21 @@ func forEachTargetFlow(o *probes.Observation, f func(w targetFlow)) {
 			}
 			cross := crossZone(lb, groups, l)
 			for _, h := range b.behind(l) {
+				if h.State == "unused" {
+					continue // nothing is sent to it
+				}
 				for _, node := range nodesOf(o, lb) {
 					if !cross && h.ZoneID != "" && h.ZoneID != "all" && h.ZoneID != node.ZoneID || len(node.IPs) == 0 {
 						continue
 					}
 					for _, t := range maybe(o.Path.Targets) {
-						if t.TargetID != h.TargetID || len(t.IPs) == 0 {
+						if t.TargetID != h.TargetID || len(t.IPs) == 0 || len(t.GroupIDs) == 0 { // without groups nothing is filtered
 							continue
 						}
-						w := targetFlow{lb: lb, node: node, from: node.IPs[0], target: t, to: addressed(t), port: h.Port, serves: true, used: h.State == "healthy"}
+						w := targetFlow{lb: lb, node: node, from: node.IPs[0], target: t, to: addressed(t), port: h.Port, on: p.Port, serves: true, used: h.State == "healthy"}
+						if w.from.Is4() != w.to.Is4() {
+							continue
+						}
 						flows := []targetFlow{w}
 						if health := healthPort(groups, h); health == h.Port {
 							flows[0].check = true // the same packets serve both
@@ -141,7 +148,7 @@ func forEachTargetFlow(o *probes.Observation, f func(w targetFlow)) {
 							flows = append(flows, w)
 						}
 						for _, w := range flows {
-							if key := fmt.Sprintf("%s %v", w.name(), w.check); !seen[key] {
+							if key := fmt.Sprintf("%d %s %v", w.on, w.name(), w.check); !seen[key] {
 								seen[key] = true
 								f(w)
 							}
@@ -161,12 +168,12 @@ func addressed(t probes.TargetNIC) netip.Addr {
 	return t.IPs[0]
 }
 
-// nodesOf are the network interfaces of a load balancer: those in its subnets.
+// nodesOf are the network interfaces of a load balancer.
 func nodesOf(o *probes.Observation, lb probes.LoadBalancer) []probes.Interface {
 	var out []probes.Interface
 	for _, n := range maybe(o.Path.Nodes) {
-		if slices.ContainsFunc(lb.Zones, func(z probes.LoadBalancerZone) bool { return z.SubnetID == n.SubnetID }) {
-			out = append(out, n)
+		if n.LoadBalancerARN == lb.ARN {
+			out = append(out, n.Interface)
 		}
 	}
 	return out
@@ -208,18 +215,23 @@ func judgeTargetFlows(c *C, o *probes.Observation, judges func(targetFlow) bool,
 		how  admission
 	}
 	var all []verdict
-	fine := map[string]bool{} // nodes with a target that is admitted
+	type way struct {
+		node     string
+		listener uint16
+	}
+	fine := map[way]bool{} // with a target that is admitted
 	forEachTargetFlow(o, func(w targetFlow) {
 		if a, ok := how(w, o); ok && judges(w) {
 			all = append(all, verdict{w, a})
-			fine[w.node.ID] = fine[w.node.ID] || a.open()
+			at := way{w.node.ID, w.on}
+			fine[at] = fine[at] || a.open()
 		}
 	})
 	for _, v := range all {
 		switch {
 		case v.how.open():
 			c.Fact(v.flow.name(), "%s", v.how)
-		case fine[v.flow.node.ID] && !v.flow.used:
+		case fine[way{v.flow.node.ID, v.flow.on}] && !v.flow.used:
 			c.Fact(v.flow.name(), "%s; the node has other targets", v.how)
 		default:
 			c.Wrong(v.flow.name(), "%s (groups %s)", v.how, list(v.flow.target.GroupIDs))

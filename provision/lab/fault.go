@@ -41,6 +41,7 @@ func Faults() []Fault {
 		providerZoneFaults(),
 		endpointFaults(),
 		groupFaults(),
+		pathFaults(),
 		txtFaults(),
 		txtPlaceFaults(),
 		privateNameFaults(),

@@ -33,8 +33,12 @@ func (v *Vantage) Resolvers() []netip.AddrPort { return append([]netip.AddrPort(
 // String names the place in messages.
 func (v *Vantage) String() string { return v.name }
 
-// Vantage is a client in the subnet: a free address at the subnet's end, without a security group.
-// All vantages of a subnet are the same client.
+// VantageTag marks an instance as the client in its subnet: the subnet's vantage is then the instance,
+// with the security groups that it has.
+const VantageTag = "linkassay:vantage"
+
+// Vantage is a client in the subnet: a free address at the subnet's end, without a security group, or
+// the running instance with the VantageTag. All vantages of a subnet are the same client.
 func (l *Lab) Vantage(subnetID string) (*Vantage, error) {
 	l.world.mu.Lock()
 	defer l.world.mu.Unlock()
@@ -58,12 +62,18 @@ func (p *plane) vantage(subnetID string) (*Vantage, error) {
 	if s == nil {
 		return nil, fmt.Errorf("vantage in %s: the lab has no such subnet", subnetID)
 	}
-	if v := p.vantages[subnetID]; v != nil {
-		return v, nil
-	}
 	n := p.networks[s.vpc]
 	if n == nil {
 		return nil, fmt.Errorf("vantage in %s: VPC %s has no network", subnetID, s.vpc)
+	}
+	if addr, ok := p.world.client(subnetID); ok {
+		return &Vantage{
+			plane: p, network: n, addr: addr, name: subnetID + " (" + addr.String() + ")", dial: n.net.Dialer(addr).DialContext,
+			resolvers: []netip.AddrPort{netip.AddrPortFrom(n.base2, 53)},
+		}, nil
+	}
+	if v := p.vantages[subnetID]; v != nil {
+		return v, nil
 	}
 	first, addr := usable(s.cidr)
 	for {
@@ -135,4 +145,16 @@ func (p *plane) followVantages() {
 		}
 		p.followVantage(v, s)
 	}
+}
+
+// client is the address of the subnet's instance that is tagged as its vantage. world.mu is held.
+func (w *world) client(subnetID string) (netip.Addr, bool) {
+	for _, i := range w.instances {
+		if _, tagged := i.tags[VantageTag]; tagged && i.subnet == subnetID && i.state == "running" {
+			if n := w.interfaces[i.eni]; n != nil {
+				return n.addr, true
+			}
+		}
+	}
+	return netip.Addr{}, false
 }
