@@ -33,6 +33,16 @@ func dualstack(o *probes.Observation) {
 	o.Consumer.VPC.Value.IPv6CIDRs = []string{"2600:1f00:0:100::/56"}
 	o.Consumer.SecurityGroups.Value[0].Ingress = append(o.Consumer.SecurityGroups.Value[0].Ingress,
 		probes.SecurityGroupRule{Protocol: "tcp", FromPort: 80, ToPort: 443, CIDR: "2600:1f00:0:100::/56"})
+	for i := range o.Path.ClientGroups.Value {
+		g := &o.Path.ClientGroups.Value[i]
+		g.Egress = append(g.Egress, probes.SecurityGroupRule{Protocol: "-1", CIDR: "::/0"})
+	}
+	for i := range o.Path.ConsumerACLs.Value {
+		acl := &o.Path.ConsumerACLs.Value[i]
+		acl.Entries = append([]probes.ACLEntry{
+			{Number: 101, Egress: true, Allow: true, Protocol: "-1", CIDR: "::/0"}, {Number: 101, Allow: true, Protocol: "-1", CIDR: "::/0"},
+		}, acl.Entries...)
+	}
 	var all []netip.Addr
 	for i := range zones {
 		all = append(all, address6(i))

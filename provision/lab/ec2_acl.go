@@ -78,6 +78,20 @@ func newDefaultACL(c *call, v *vpc) {
 		},
 	}
 	c.acls[a.id] = a
+	if v.cidr6.valid() {
+		a.allowIPv6()
+	}
+}
+
+// allowIPv6 adds the rules that a VPC's default network ACL gets with its IPv6 block.
+func (a *networkACL) allowIPv6() {
+	for _, egress := range []bool{true, false} {
+		e := aclEntry{number: 101, protocol: "-1", allow: true, egress: egress, cidr: netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
+		if a.entry(e) < 0 {
+			a.entries = append(a.entries, e)
+		}
+	}
+	sortEntries(a.entries)
 }
 
 // defaultACL is the network ACL that the VPC's subnets have until they get another one.

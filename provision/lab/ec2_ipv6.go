@@ -134,6 +134,9 @@ func associateVpcBlock(c *call) (any, error) {
 			g.egress = append(g.egress, c.anyIPv6())
 		}
 	}
+	if a := c.defaultACL(v.id); a != nil {
+		a.allowIPv6()
+	}
 	return vpcBlockResponse{v.id, v.cidr6.show("associating")}, nil
 }
 

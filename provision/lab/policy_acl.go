@@ -13,6 +13,7 @@ import (
 type border struct {
 	subnet string
 	acl    string
+	v6     bool // the subnet has an IPv6 block
 	print  []aclEntry
 	rules  atomic.Pointer[borderRules] // nil: everything passes
 }
@@ -33,9 +34,9 @@ func (p *plane) followBorders() {
 	for id, s := range p.world.subnets {
 		b := p.borderOf(id)
 		if a := p.world.acls[s.acl]; a != nil {
-			if b.acl != a.id || !slices.Equal(b.print, a.entries) {
-				b.acl, b.print = a.id, slices.Clone(a.entries)
-				b.rules.Store(compileBorder(a.entries))
+			if v6 := s.cidr6.valid(); b.acl != a.id || b.v6 != v6 || !slices.Equal(b.print, a.entries) {
+				b.acl, b.v6, b.print = a.id, v6, slices.Clone(a.entries)
+				b.rules.Store(compileBorder(a.entries, v6))
 			}
 		}
 		filtered[s.vpc] = filtered[s.vpc] || b.rules.Load() != nil
@@ -61,8 +62,8 @@ func (p *plane) borderOf(subnet string) *border {
 }
 
 // compileBorder turns entries, which are in the order of their numbers, into rules; nil when they let
-// everything pass, as the default network ACL does.
-func compileBorder(entries []aclEntry) *borderRules {
+// everything pass, as the default network ACL does. v6 says whether IPv6 packets need leave too.
+func compileBorder(entries []aclEntry, v6 bool) *borderRules {
 	r := &borderRules{}
 	for _, e := range entries {
 		c := borderRule{to: 65535, peers: e.cidr, allow: e.allow}
@@ -78,9 +79,11 @@ func compileBorder(entries []aclEntry) *borderRules {
 			r.in = append(r.in, c)
 		}
 	}
-	all := func(rules []borderRule) bool {
-		return len(rules) > 0 && rules[0].allow && rules[0].proto == protoAny && rules[0].peers.Bits() == 0 && rules[0].peers.Addr().Is4()
+	first := func(rules []borderRule, v4 bool) bool {
+		i := slices.IndexFunc(rules, func(r borderRule) bool { return r.peers.Addr().Is4() == v4 })
+		return i >= 0 && rules[i].allow && rules[i].proto == protoAny && rules[i].peers.Bits() == 0
 	}
+	all := func(rules []borderRule) bool { return first(rules, true) && (!v6 || first(rules, false)) }
 	if all(r.in) && all(r.out) {
 		return nil
 	}
