@@ -88,4 +88,10 @@ links:
     # publicDNS:
     #   from: local                             # where the TXT record is asked from
     # timeouts: {api: 30s, dns: 2s, connect: 3s, tls: 5s, http: 10s}
+
+    # Findings that are known. They are shown, and don't fail a run until that day is over (UTC).
+    # accept:
+    #   - check: reachability.tls-certificate-lasts
+    #     reason: the new certificate comes with the move to the new host
+    #     expires: 2026-12-31
 `

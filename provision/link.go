@@ -31,6 +31,8 @@ type Link struct {
 	Vantages       []Vantage `yaml:"vantages,omitempty" json:"vantages,omitempty" jsonschema:"description=where probes leave from; may be empty (control plane only)"`
 	PublicDNS      PublicDNS `yaml:"publicDNS,omitempty" json:"publicDNS,omitzero" jsonschema:"description=where the domain verification TXT record is asked from"`
 	Timeouts       Timeouts  `yaml:"timeouts,omitempty" json:"timeouts,omitzero"`
+	// Accept are findings that are known and may stand for a while.
+	Accept []Acceptance `yaml:"accept,omitempty" json:"accept,omitempty" jsonschema:"description=findings that are known and do not fail a run until they expire"`
 }
 
 // Access says whether linkassay may call the AWS API of a side.

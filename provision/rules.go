@@ -79,6 +79,7 @@ func (d *document) checkLink(l *Link, at string) {
 	d.checkPorts(l, at+"/ports")
 	d.checkVantages(l, at)
 	d.checkTimeouts(l, at+"/timeouts")
+	d.checkAccept(l, at+"/accept")
 }
 
 func (d *document) checkParty(p *Party, at string) {

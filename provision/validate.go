@@ -189,6 +189,12 @@ func expectation(key string) string {
 		return "a list of ports"
 	case "port":
 		return "a number from 1 to 65535"
+	case "check":
+		return "a check's id such as resilience.two-zones"
+	case "reason":
+		return "why the finding may stand"
+	case "expires":
+		return "a date such as 2026-12-31"
 	case "from":
 		return "local or socks5://HOST:PORT"
 	}

@@ -5,6 +5,9 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -52,10 +55,12 @@ type testcase struct {
 	suites.Verdict
 	element string // failure, error, skipped, or none when it passed
 	message string
+	out     string // system-out of one that passed
 }
 
 func casesOf(r *Report, l LinkReport) []testcase {
 	out := make([]testcase, 0, len(l.Verdicts))
+	flakes := l.flakes()
 	for _, v := range l.Verdicts {
 		c := testcase{Verdict: v, message: v.Reason}
 		required := suites.Required(v, r.FailOn)
@@ -70,6 +75,12 @@ func casesOf(r *Report, l LinkReport) []testcase {
 			c.element, c.message = "skipped", "blocked by "+v.BlockedBy
 		case v.Status == suites.Skipped:
 			c.element = "skipped"
+		case v.Stands():
+			c.out = clean(acceptance(v)) + "\n" + details(v)
+		case v.Status == suites.Failed:
+			c.out = string(v.Severity) + " failed, which does not fail the run:\n" + details(v)
+		case flakes[v.Check] != "":
+			c.out = "flaky: " + clean(flakes[v.Check])
 		}
 		if c.message == "" {
 			c.message = string(v.Status)
@@ -106,11 +117,17 @@ func suite(x *xmlWriter, r *Report, l LinkReport, cases []testcase) {
 		{"provider", o.Link.Provider.Account},
 		{"consumer", o.Link.Consumer.Account},
 		{"privateDNSName", o.Link.PrivateDNSName},
+		{"profile", string(r.Profile)},
+		{"rounds", map[bool]string{true: strconv.Itoa(len(l.Rounds))}[len(l.Rounds) > 0]},
 		{"interrupted", map[bool]string{true: "true"}[o.Interrupted]},
 	} {
 		if p[1] != "" {
 			x.empty("property", "name", p[0], "value", p[1])
 		}
+	}
+	flakes := l.flakes()
+	for _, check := range slices.Sorted(maps.Keys(flakes)) {
+		x.empty("property", "name", "flaky", "value", check+" "+flakes[check])
 	}
 	x.close("properties")
 	for _, c := range cases {
@@ -122,8 +139,8 @@ func suite(x *xmlWriter, r *Report, l LinkReport, cases []testcase) {
 			// GitLab reads the body, others the attribute.
 			x.element("skipped", clean(c.message), "message", c.message)
 		default:
-			if c.Status == suites.Failed {
-				x.element("system-out", string(c.Severity)+" failed, which does not fail the run:\n"+details(c.Verdict))
+			if c.out != "" {
+				x.element("system-out", c.out)
 			}
 		}
 		x.close("testcase")

@@ -31,7 +31,7 @@ func hostile() *Report {
 	}
 	return &Report{
 		Tool: "linkassay", Version: evil, ExitCode: 1, ExitReasons: []string{evil}, Notes: []string{evil},
-		Links: []LinkReport{{o, []suites.Verdict{
+		Links: []LinkReport{{Observation: o, Verdicts: []suites.Verdict{
 			v("a.failed", suites.Failed, suites.Critical), v("a.warning", suites.Failed, suites.Warning), v("a.blocked", suites.Blocked, suites.Critical),
 			v("a.skipped", suites.Skipped, suites.Critical), v("a.untold", suites.Untold, suites.Critical), v("a.advice", suites.Untold, suites.Advice),
 			v("a.passed", suites.Passed, suites.Critical),

@@ -38,9 +38,16 @@ func markdownLink(p func(string, ...any), r *Report, l LinkReport) {
 	if link.PrivateDNSName != "" {
 		p(", %s", code(link.PrivateDNSName))
 	}
-	p(". %s.\n", counts(s))
+	p(". %s", counts(s))
+	if n := len(l.Rounds); n > 1 {
+		p(", in the last of %d rounds", n)
+	}
+	p(".\n")
 	for _, v := range suites.Roots(l.Verdicts) {
 		p("\n### Cause: %s\n\n%s, %s. Does not hold: %s.\n\n", md(v.Check), v.Severity, sideName(v.Side), md(v.Title))
+		if a := acceptance(v); a != "" {
+			p("**%s%s.**\n\n", strings.ToUpper(a[:1]), md(strings.TrimSuffix(a[1:], ".")))
+		}
 		if reasonTells(v) {
 			p("%s.\n\n", md(strings.TrimSuffix(v.Reason, ".")))
 		}
@@ -60,8 +67,9 @@ func markdownLink(p func(string, ...any), r *Report, l LinkReport) {
 		}
 	}
 	p("\n### Checks\n\n| status | check | what |\n|---|---|---|\n")
+	flakes := l.flakes()
 	for _, v := range l.Verdicts {
-		p("| %s | %s | %s |\n", statusWord(v, r.FailOn), md(v.Check), md(said(v)))
+		p("| %s | %s | %s |\n", statusWord(v, r.FailOn), md(v.Check), md(said(v, flakes)))
 	}
 	markdownMatrix(p, matrixOf(l.Observation))
 	if groups := byReason(suites.NotVerified(l.Verdicts)); len(groups) > 0 {

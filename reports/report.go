@@ -29,6 +29,8 @@ type Report struct {
 	Links    []LinkReport `json:"links"`
 	// FailOn is the least severity that decides the exit code; empty means critical.
 	FailOn suites.Severity `json:"failOn,omitempty"`
+	// Profile is the set of checks that was asked; empty means acceptance, all of them.
+	Profile suites.Profile `json:"profile,omitempty"`
 	// ExitCode is the process's, and ExitReasons says why it is not 0, every reason there was.
 	ExitCode    int      `json:"exitCode"`
 	ExitReasons []string `json:"exitReasons,omitempty"`
@@ -39,7 +41,13 @@ type Report struct {
 type LinkReport struct {
 	Observation *probes.Observation `json:"observation"`
 	Verdicts    []suites.Verdict    `json:"verdicts"`
+	// Rounds are the looks that the link was given until it settled; the last is the Observation. There are
+	// none where it was looked at once.
+	Rounds []suites.Round `json:"rounds,omitempty"`
 }
+
+// flakes says of each check that passes now and failed in an earlier round when and why.
+func (l LinkReport) flakes() map[string]string { return suites.Flakes(l.Rounds, l.Verdicts) }
 
 // summary counts the verdicts of the link.
 func (l LinkReport) summary(failOn suites.Severity) suites.Summary {
@@ -65,7 +73,14 @@ func encodeJSON(r *Report) ([]byte, error) {
 	shown := *r
 	shown.Links = make([]LinkReport, len(r.Links))
 	for i, l := range r.Links {
-		shown.Links[i] = LinkReport{withoutSecrets(l.Observation), l.Verdicts}
+		shown.Links[i] = LinkReport{withoutSecrets(l.Observation), l.Verdicts, slices.Clone(l.Rounds)}
+		for k := range shown.Links[i].Rounds {
+			round := &shown.Links[i].Rounds[k]
+			if round.Observation == l.Observation {
+				round.Observation = nil // it stands above
+			}
+			round.Observation = withoutSecrets(round.Observation)
+		}
 	}
 	b, err := json.MarshalIndent(struct {
 		Format  string         `json:"format"`

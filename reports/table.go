@@ -52,6 +52,7 @@ func (p *page) text(first, rest, s string) {
 }
 
 func (p *page) link(r *Report, l LinkReport) error {
+	began := p.out.Len()
 	link := l.Observation.Link
 	s := l.summary(r.FailOn)
 	title := fmt.Sprintf("%s  %s  provider %s, consumer %s", link.Name, link.Region, link.Provider.Account, link.Consumer.Account)
@@ -59,13 +60,15 @@ func (p *page) link(r *Report, l LinkReport) error {
 	if link.PrivateDNSName != "" {
 		p.text("", "  ", link.PrivateDNSName)
 	}
-	p.text("", "  ", fmt.Sprintf("%s: %s, in %s", outcome(s), counts(s), l.Observation.Finished.Sub(l.Observation.Started).Round(1e6)))
-	p.line("")
-	for _, v := range suites.Roots(l.Verdicts) {
-		p.root(v, blockedBy(l.Verdicts, v.Check))
+	rounds := ""
+	if n := len(l.Rounds); n > 1 {
+		rounds = fmt.Sprintf(", the last of %d rounds", n)
 	}
+	p.text("", "  ", fmt.Sprintf("%s: %s, in %s%s", outcome(s), counts(s), l.Observation.Finished.Sub(l.Observation.Started).Round(1e6), rounds))
+	p.line("")
+	p.roots(l.Verdicts, strings.Count(p.out.String()[began:], "\n"))
 	p.untold(l.Verdicts)
-	if err := p.checks(r, l.Verdicts); err != nil {
+	if err := p.checks(r, l); err != nil {
 		return err
 	}
 	if err := p.matrix(matrixOf(l.Observation)); err != nil {
@@ -85,8 +88,10 @@ func outcome(s suites.Summary) string {
 		return "BROKEN"
 	case s.RequiredUntold > 0:
 		return "COULD NOT TELL"
-	case s.Failed > 0:
+	case s.Failed > s.Accepted:
 		return "WORKS, with warnings"
+	case s.Accepted > 0:
+		return "WORKS, but for what is accepted"
 	case s.Passed == 0:
 		return "NOTHING VERIFIED"
 	}
@@ -101,7 +106,8 @@ func counts(s suites.Summary) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, word))
 		}
 	}
-	add(s.Failed, "failed")
+	add(s.Failed-s.Accepted, "failed")
+	add(s.Accepted, "accepted")
 	add(s.Blocked, "blocked")
 	add(s.Untold, "could not tell")
 	add(s.Passed, "passed")
@@ -110,50 +116,6 @@ func counts(s suites.Summary) string {
 		return "no check"
 	}
 	return strings.Join(parts, ", ")
-}
-
-func blockedBy(verdicts []suites.Verdict, id string) int {
-	n := 0
-	for _, v := range verdicts {
-		if v.BlockedBy == id {
-			n++
-		}
-	}
-	return n
-}
-
-// factsShown is how many facts of a root the terminal shows; run.json has them all.
-const factsShown = 8
-
-// root writes one cause: what fails, why, whose it is, and what to do.
-func (p *page) root(v suites.Verdict, blocked int) {
-	p.text("CAUSE  ", "       ", v.Check+" ("+string(v.Severity)+", "+sideName(v.Side)+")")
-	p.text("       ", "       ", "does not hold: "+v.Title)
-	if reasonTells(v) {
-		p.text("       ", "       ", v.Reason)
-	}
-	if blocked > 0 {
-		p.text("       ", "       ", plural(blocked, "other check is", "other checks are")+" blocked by it")
-	}
-	for i, f := range v.Facts {
-		if i == factsShown && len(v.Facts) > factsShown+1 {
-			p.text("    .  ", "       ", fmt.Sprintf("%d more in run.json", len(v.Facts)-factsShown))
-			break
-		}
-		p.text("    -  ", "       ", f.Name+": "+f.Value)
-	}
-	if v.Fix != nil {
-		p.text("  FIX  ", "       ", v.Fix.Text)
-		for _, line := range wrapCommand(clean(v.Fix.Command), p.width-9) {
-			if line != "" {
-				p.line("         " + line)
-			}
-		}
-		if v.Fix.LinkFile != "" {
-			p.text("       ", "         ", "in the link file, "+v.Fix.LinkFile)
-		}
-	}
-	p.line("")
 }
 
 // reasonTells says whether the reason says more than the facts, of which it may be the first.
@@ -169,7 +131,8 @@ func plural(n int, one, many string) string {
 }
 
 // checks writes every verdict, a line each as far as it fits.
-func (p *page) checks(r *Report, verdicts []suites.Verdict) error {
+func (p *page) checks(r *Report, l LinkReport) error {
+	verdicts, flakes := l.Verdicts, l.flakes()
 	statusWidth, idWidth := len("STATUS"), 0
 	for _, v := range verdicts {
 		statusWidth = max(statusWidth, len(statusWord(v, r.FailOn)))
@@ -182,21 +145,36 @@ func (p *page) checks(r *Report, verdicts []suites.Verdict) error {
 		rows = append(rows, []string{
 			p.painted(statusWord(v, r.FailOn), v, r.FailOn),
 			strings.Join(wrap(clean(v.Check), idWidth), "\n"),
-			strings.Join(shorten(wrap(clean(said(v)), rest), 2, rest), "\n"),
+			strings.Join(shorten(wrap(clean(said(v, flakes)), rest), 2, rest), "\n"),
 		})
 	}
 	return p.table([]string{"STATUS", "CHECK", "WHAT"}, rows)
 }
 
 // said is what a row of the checks says: what holds, or why it does not or was not judged.
-func said(v suites.Verdict) string {
-	switch v.Status {
-	case suites.Passed:
+func said(v suites.Verdict, flakes map[string]string) string {
+	switch {
+	case flakes[v.Check] != "":
+		return "flaky: " + flakes[v.Check]
+	case v.Status == suites.Passed:
 		return v.Title
-	case suites.Blocked:
+	case v.Status == suites.Blocked:
 		return "by " + v.BlockedBy
+	case v.Stands():
+		return acceptance(v) + "; " + v.Reason
 	}
 	return v.Reason
+}
+
+// acceptance says what the link file says of a failure, if it says anything.
+func acceptance(v suites.Verdict) string {
+	switch {
+	case v.Accepted == nil:
+		return ""
+	case v.Accepted.Expired:
+		return "was accepted until " + v.Accepted.Expires + ": " + v.Accepted.Reason
+	}
+	return "accepted until " + v.Accepted.Expires + ": " + v.Accepted.Reason
 }
 
 // shorten keeps the first lines and says that there were more.
@@ -218,6 +196,8 @@ func statusWord(v suites.Verdict, failOn suites.Severity) string {
 	switch {
 	case v.Status == suites.Failed && suites.Required(v, failOn):
 		return "FAILED"
+	case v.Stands():
+		return "accepted"
 	case v.Status == suites.Failed:
 		return string(v.Severity)
 	case v.Status == suites.Untold:

@@ -154,6 +154,7 @@ func (j *judging) run(c *Check, d *judged) {
 	}
 	f := makeFix(c.ID, fix, j.o)
 	d.Fix = &f
+	d.Accepted = acceptedOf(j.o, c.ID)
 }
 
 func (j *judging) block(d *judged, root int, seen string) {

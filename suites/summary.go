@@ -13,6 +13,8 @@ type Summary struct {
 	// check failed, 3 when one could not be told.
 	RequiredFailed int `json:"requiredFailed"`
 	RequiredUntold int `json:"requiredUntold"`
+	// Accepted counts the failed ones that the link file accepts: they are never required.
+	Accepted int `json:"accepted,omitempty"`
 }
 
 // Summarize counts the verdicts. failOn is the least severity that is required: "" or critical
@@ -25,6 +27,9 @@ func Summarize(verdicts []Verdict, failOn Severity) Summary {
 			s.Passed++
 		case Failed:
 			s.Failed++
+			if v.Stands() {
+				s.Accepted++
+			}
 			if Required(v, failOn) {
 				s.RequiredFailed++
 			}
@@ -49,6 +54,7 @@ func (s Summary) Add(t Summary) Summary {
 		Passed: s.Passed + t.Passed, Failed: s.Failed + t.Failed, Blocked: s.Blocked + t.Blocked,
 		Skipped: s.Skipped + t.Skipped, Untold: s.Untold + t.Untold,
 		RequiredFailed: s.RequiredFailed + t.RequiredFailed, RequiredUntold: s.RequiredUntold + t.RequiredUntold,
+		Accepted: s.Accepted + t.Accepted,
 	}
 }
 
@@ -56,8 +62,11 @@ func (s Summary) Add(t Summary) Summary {
 func (s Summary) Total() int { return s.Passed + s.Failed + s.Blocked + s.Skipped + s.Untold }
 
 // Required says whether the verdict's check counts for the exit code: critical ones always, others
-// when failOn is their severity or a lesser one.
+// when failOn is their severity or a lesser one. What the link file accepts does not count.
 func Required(v Verdict, failOn Severity) bool {
+	if v.Stands() {
+		return false
+	}
 	least := rank(failOn)
 	if least == 0 {
 		least = rank(Critical)
@@ -66,17 +75,21 @@ func Required(v Verdict, failOn Severity) bool {
 }
 
 // Roots returns the failed verdicts: each is a cause of its own, what follows from it is blocked.
-// Required ones come first, then the order of the verdicts.
+// The most severe ones come first, accepted ones last, else the order is that of the verdicts.
 func Roots(verdicts []Verdict) []Verdict {
-	var roots []Verdict
+	var roots, accepted []Verdict
 	for _, s := range []Severity{Critical, Warning, Advice} {
 		for _, v := range verdicts {
-			if v.Status == Failed && v.Severity == s {
+			switch {
+			case v.Status != Failed || v.Severity != s:
+			case v.Stands():
+				accepted = append(accepted, v)
+			default:
 				roots = append(roots, v)
 			}
 		}
 	}
-	return roots
+	return append(roots, accepted...)
 }
 
 // NotVerified returns the verdicts that were skipped because the link file gives no access to a

@@ -50,6 +50,8 @@ type Verdict struct {
 	Facts     []Fact   `json:"facts,omitempty"`
 	Side      Side     `json:"side,omitempty"` // set when it failed
 	Fix       *Fix     `json:"fix,omitempty"`  // set when it failed
+	// Accepted is set when it failed and the link file says that it may.
+	Accepted *Accepted `json:"accepted,omitempty"`
 	// Duration is the time that the items it needs took to observe, not to judge.
 	Duration time.Duration `json:"duration"`
 }

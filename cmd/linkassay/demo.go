@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -74,7 +75,7 @@ func (d *demo) run(ctx context.Context, opts lab.Options, flags judgeFlags) erro
 	if d.verifying != nil {
 		d.verifying(ctx)
 	}
-	run.judge(ctx, []*probes.Observation{d.observe(ctx, flags)})
+	run.judge(ctx, []looked{d.observe(ctx, flags)})
 	run.finish()
 	if err := d.close(ctx); err != nil {
 		run.err = errors.Join(run.err, err)
@@ -127,14 +128,14 @@ func labVantages(l *lab.Lab, account string) ([]probes.Placed, error) {
 	return placed, nil
 }
 
-// observe looks at the link once, after finding it anew: a fault may have taken things away.
-func (d *demo) observe(ctx context.Context, flags judgeFlags) *probes.Observation {
-	link := d.lab.Believed()
-	link.Vantages = append(slices.Clone(d.link.Vantages), link.Vantages...)
-	link, src := sources(ctx, link, d.way, d.lab.Open)
-	return probes.Observe(ctx, link, src, probes.Options{
-		Wait: flags.wait, ReadFile: d.lab.ReadFile,
-		Progress: func(s string) { d.p.line("%s", s) },
+// observe looks at the link, each time after finding it anew: a fault may have taken things away.
+func (d *demo) observe(ctx context.Context, flags judgeFlags) looked {
+	progress := func(s string) { d.p.line("%s", s) }
+	return flags.look(ctx, progress, func(ctx context.Context, wait time.Duration) *probes.Observation {
+		link := d.lab.Believed()
+		link.Vantages = append(slices.Clone(d.link.Vantages), link.Vantages...)
+		link, src := sources(ctx, link, d.way, d.lab.Open)
+		return probes.Observe(ctx, link, src, probes.Options{Wait: wait, ReadFile: d.lab.ReadFile, Progress: progress})
 	})
 }
 

@@ -19,16 +19,36 @@ type judgeFlags struct {
 	out    string
 	format string
 	labels string
-	failOn string
-	wait   time.Duration
+	// profile picks the checks that labels picks from.
+	profile string
+	failOn  string
+	wait    time.Duration
+	settle  int
+}
+
+// With --wait, so many rounds in a row must be good; and no more than that can be asked for.
+const (
+	defaultSettle = 3
+	maxSettle     = 100
+)
+
+// filter is the label filter of the profile and the labels together. The flags were checked.
+func (f *judgeFlags) filter() string {
+	filter, err := suites.ProfileFilter(f.profile, f.labels)
+	if err != nil {
+		return f.labels
+	}
+	return filter
 }
 
 func (f *judgeFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.out, "out", "", "directory for run.json, junit.xml and report.md; must be absent or empty")
 	cmd.Flags().StringVar(&f.format, "format", "table", "what to print: table, markdown or json")
 	cmd.Flags().StringVar(&f.labels, "label-filter", "", "only the checks that match this Ginkgo label filter; labels are check ids, areas, severities and link:NAME, such as 'dns || reachability'")
+	cmd.Flags().StringVar(&f.profile, "profile", string(suites.Acceptance), "which checks: acceptance (all), canary (what can break in use), or audit (access, exposure, encryption, redundancy, ownership)")
 	cmd.Flags().StringVar(&f.failOn, "fail-on", "", "what fails the run beside critical checks: warning, or advice (warnings too)")
-	cmd.Flags().DurationVar(&f.wait, "wait", 0, "poll the control plane until its states are final, at most this long, such as 10m; then verify")
+	cmd.Flags().DurationVar(&f.wait, "wait", 0, "poll the control plane until its states are final, then look again until --settle rounds in a row are good; at most this long, such as 10m")
+	cmd.Flags().IntVar(&f.settle, "settle", defaultSettle, "with --wait, how many rounds in a row must be good")
 }
 
 // check refuses wrong flags before anything is touched.
@@ -46,6 +66,15 @@ func (f *judgeFlags) check() error {
 	if _, err := suites.Select(f.labels); err != nil {
 		return usageError("--label-filter: %v", err)
 	}
+	if _, err := suites.ProfileFilter(f.profile, f.labels); err != nil {
+		return usageError("--profile: %v", err)
+	}
+	if f.settle < 1 || f.settle > maxSettle {
+		return usageError("--settle %d: expected a number of rounds from 1 to %d", f.settle, maxSettle)
+	}
+	if f.settle != defaultSettle && f.wait == 0 {
+		return usageError("--settle needs --wait: it looks again until the link has settled, or the time is up")
+	}
 	if f.wait < 0 {
 		return usageError("--wait %s: expected a positive duration, such as 10m", f.wait)
 	}
@@ -59,7 +88,7 @@ func (f *judgeFlags) check() error {
 
 // selects refuses a label filter that matches no check of the links, before any of them is observed.
 func (f *judgeFlags) selects(links ...string) error {
-	selected, err := suites.Select(f.labels)
+	selected, err := suites.Select(f.filter())
 	if err != nil {
 		return usageError("--label-filter: %v", err)
 	}
@@ -70,8 +99,8 @@ func (f *judgeFlags) selects(links ...string) error {
 			}
 		}
 	}
-	return usageError("--label-filter %q: %w: no check of %s matches; labels are check ids (linkassay list checks), areas such as dns, severities, and link:NAME",
-		f.labels, suites.ErrNothingSelected, abbreviate(links))
+	return usageError("--label-filter %q: %w: no check of %s matches; labels are check ids (linkassay list checks), areas such as dns, severities, profiles, and link:NAME",
+		f.filter(), suites.ErrNothingSelected, abbreviate(links))
 }
 
 // assay is one run of verify or demo: what it came to, and the report of it.
@@ -86,16 +115,54 @@ type assay struct {
 
 func (a *app) newAssay(flags judgeFlags) *assay {
 	return &assay{app: a, flags: flags, report: reports.Report{
-		Tool: "linkassay", Version: version, Started: time.Now().UTC(), FailOn: suites.Severity(flags.failOn),
+		Tool: "linkassay", Version: version, Started: time.Now().UTC(), FailOn: suites.Severity(flags.failOn), Profile: suites.Profile(flags.profile),
 	}}
 }
 
-// judge judges the observations and adds both to the report.
-func (s *assay) judge(ctx context.Context, observations []*probes.Observation) {
+// looked is what came of looking at a link: the last round, and with --wait those before it.
+type looked struct {
+	observation *probes.Observation
+	rounds      []suites.Round
+}
+
+// look observes a link once, or with --wait until it has settled.
+func (f *judgeFlags) look(ctx context.Context, progress func(string), observe func(ctx context.Context, wait time.Duration) *probes.Observation) looked {
+	if f.wait == 0 {
+		return looked{observation: observe(ctx, 0)}
+	}
+	var l looked
+	deadline := time.Now().Add(f.wait)
+	settle := func() error {
+		selected, err := suites.Select(f.filter())
+		if err != nil {
+			return err
+		}
+		l.rounds = suites.Settle(ctx, func(ctx context.Context) *probes.Observation {
+			// A state that is final is not waited for: later rounds wait only if one changed again.
+			l.observation = observe(ctx, max(time.Until(deadline), time.Millisecond))
+			return l.observation
+		}, suites.SettleOptions{Good: f.settle, Within: f.wait, Selection: selected, FailOn: suites.Severity(f.failOn), Progress: progress})
+		return nil
+	}
+	if err := guard("settle", settle); err != nil {
+		progress(err.Error())
+	}
+	if l.observation == nil {
+		l.observation = observe(ctx, 0)
+	}
+	return l
+}
+
+// judge judges what was last seen of the links and adds all of it to the report.
+func (s *assay) judge(ctx context.Context, links []looked) {
+	var observations []*probes.Observation
+	for _, l := range links {
+		observations = append(observations, l.observation)
+	}
 	verdicts, err := s.verdicts(ctx, observations)
 	var all []suites.Verdict
 	for i, o := range observations {
-		s.report.Links = append(s.report.Links, reports.LinkReport{Observation: o, Verdicts: verdicts[i]})
+		s.report.Links = append(s.report.Links, reports.LinkReport{Observation: o, Verdicts: verdicts[i], Rounds: links[i].rounds})
 		all = append(all, verdicts[i]...)
 	}
 	s.err = errors.Join(s.err, verdictErrors(all, s.report.FailOn), err)
@@ -107,7 +174,7 @@ func (s *assay) judge(ctx context.Context, observations []*probes.Observation) {
 // verdicts runs the checks as Ginkgo specs. When that goes wrong the observations are judged
 // without Ginkgo: the specs decide nothing, and what was observed must be told all the same.
 func (s *assay) verdicts(ctx context.Context, observations []*probes.Observation) ([][]suites.Verdict, error) {
-	opts := suites.RunOptions{LabelFilter: s.flags.labels}
+	opts := suites.RunOptions{LabelFilter: s.flags.filter()}
 	if s.verbose {
 		opts.Output = s.app.err
 	}
@@ -124,7 +191,7 @@ func (s *assay) verdicts(ctx context.Context, observations []*probes.Observation
 	verdicts := make([][]suites.Verdict, len(observations))
 	for i, o := range observations {
 		errs = append(errs, withCode(exitUntold, guard("judge "+o.Link.Name, func() error {
-			selected, err := suites.Select(s.flags.labels)
+			selected, err := suites.Select(s.flags.filter())
 			if err == nil {
 				verdicts[i] = suites.Judge(o, suites.Catalogue(), selected)
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/linkassay/linkassay/provision"
+	"github.com/linkassay/linkassay/suites"
 )
 
 // loadLinks reads a link file ("-" is standard input) and keeps the links that were asked for by
@@ -19,6 +20,9 @@ func (a *app) loadLinks(ctx context.Context, path string, only []string) ([]prov
 	}
 	file, err := a.loadFile(ctx, path)
 	if err != nil {
+		return nil, err
+	}
+	if err := knownChecks(file); err != nil {
 		return nil, err
 	}
 	if len(only) == 0 {
@@ -64,6 +68,31 @@ func (a *app) loadFile(ctx context.Context, path string) (*provision.File, error
 	case l := <-done:
 		return l.file, withCode(exitUsage, l.err)
 	}
+}
+
+// knownChecks refuses a link file that accepts findings of checks that there are not: it would accept nothing.
+func knownChecks(file *provision.File) error {
+	catalogue := suites.Catalogue()
+	retired, err := suites.Retired()
+	if err != nil {
+		return withCode(exitUsage, err)
+	}
+	var errs []error
+	for _, l := range file.Links {
+		for _, a := range l.Accept {
+			if _, ok := suites.Find(catalogue, a.Check); ok {
+				continue
+			}
+			why := "linkassay list checks lists them"
+			for _, r := range retired {
+				if r.ID == a.Check {
+					why = "it was retired in " + r.Since + ": " + r.Why
+				}
+			}
+			errs = append(errs, usageError("link %s: accept: no check %q; %s", l.Name, a.Check, why))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func newInit(a *app) *cobra.Command {

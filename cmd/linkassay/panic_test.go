@@ -41,7 +41,7 @@ func TestPanicWhileOpeningASide(t *testing.T) {
 	observed := probes.Observe(t.Context(), found, src, probes.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // judged without Ginkgo, which a process runs once
-	run.judge(ctx, []*probes.Observation{observed})
+	run.judge(ctx, []looked{{observation: observed}})
 	run.finish()
 	if code, _ := exitCode(run.err); code != exitInterrupted {
 		t.Errorf("exit code %d of %v", code, run.err)

@@ -56,7 +56,7 @@ Without --out nothing is written to disk.`,
 				return a.explainVerify(links, flags)
 			}
 			run := a.newAssay(flags)
-			run.judge(cmd.Context(), a.observeAll(cmd.Context(), links, ways, flags.wait))
+			run.judge(cmd.Context(), a.observeAll(cmd.Context(), links, ways, &flags))
 			run.finish()
 			return run.err
 		},
@@ -69,10 +69,10 @@ Without --out nothing is written to disk.`,
 }
 
 // observeAll observes links side by side, at most eight at once, in the file's order.
-func (a *app) observeAll(ctx context.Context, links []provision.Link, ways []way, wait time.Duration) []*probes.Observation {
+func (a *app) observeAll(ctx context.Context, links []provision.Link, ways []way, flags *judgeFlags) []looked {
 	const atOnce = 8
 	p := a.newProgress()
-	observations := make([]*probes.Observation, len(links))
+	all := make([]looked, len(links))
 	slots := make(chan struct{}, atOnce)
 	var wg sync.WaitGroup
 	for i, l := range links {
@@ -80,16 +80,18 @@ func (a *app) observeAll(ctx context.Context, links []provision.Link, ways []way
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			p.line("observing %s", l.Name)
-			found, src := sources(ctx, l, ways[i], nil)
-			observations[i] = probes.Observe(ctx, found, src, probes.Options{
-				Wait: wait, ReadFile: readFile,
-				Progress: func(s string) { p.line("%s: %s", l.Name, s) },
+			progress := func(s string) { p.line("%s: %s", l.Name, s) }
+			all[i] = flags.look(ctx, progress, func(ctx context.Context, wait time.Duration) *probes.Observation {
+				found, src := sources(ctx, l, ways[i], nil)
+				defer src.Provider.Close()
+				defer src.Consumer.Close()
+				return probes.Observe(ctx, found, src, probes.Options{Wait: wait, ReadFile: readFile, Progress: progress})
 			})
 			p.line("observed %s", l.Name)
 		})
 	}
 	wg.Wait()
-	return observations
+	return all
 }
 
 // explainVerify says what verify would do, from the link file alone.
@@ -122,7 +124,7 @@ func (a *app) explainVerify(links []provision.Link, flags judgeFlags) error {
 			fmt.Fprintf(&b, "  no vantages: control plane only\n")
 		}
 	}
-	selected, err := suites.Select(flags.labels)
+	selected, err := suites.Select(flags.filter())
 	if err != nil {
 		return usageError("--label-filter: %v", err)
 	}
