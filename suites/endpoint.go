@@ -132,11 +132,12 @@ func sidesAgreeCheck() Check {
 			e, _ := value(o.Consumer.Endpoint)
 			all, _ := value(o.Provider.Connections)
 			c.Fact("consumer", "%s", e.State)
-			conn, ok := connectionOf(o.Link, e.ID, all)
-			if !ok {
+			found := connectionsOf(o.Link, e.ID, all)
+			if len(found) == 0 {
 				c.Fact("provider", "no connection from %s among %d", e.ID, len(all))
 			}
-			c.Expect(ok).To(gomega.BeTrue(), "the provider does not see endpoint %s among the service's %d connections", e.ID, len(all))
+			c.Expect(found).NotTo(gomega.BeEmpty(), "the provider does not see endpoint %s among the service's %d connections", e.ID, len(all))
+			conn := found[0]
 			c.Fact("provider", "%s", conn.State)
 			c.Expect(same(conn.State, e.State)).To(gomega.BeTrue(), "the consumer says %s, the provider %s", e.State, conn.State)
 			if conn.EndpointOwner != "" {
@@ -148,11 +149,11 @@ func sidesAgreeCheck() Check {
 
 func acceptedCheck() Check {
 	return check("connection.accepted", "the connection is accepted",
-		revision(1), severity(Critical), side(ProviderSide),
+		revision(2), severity(Critical), side(ProviderSide),
 		after("connection.endpoint-service", "connection.sides-agree"), because("connection.principal-allowed"),
 		needsOne("consumer.endpoint", "provider.connections"),
 		rows("PL-EP-002", "PL-EP-004", "PL-EP-005", "PL-EP-006", "PL-EP-017"),
-		asserts("the connection is neither pendingAcceptance nor rejected, failed, expired, deleting or deleted, on the side or sides that can be asked"),
+		asserts("the connection is neither pendingAcceptance nor rejected, failed, expired, deleting or deleted, on the side or sides that can be asked; where only the provider can be asked and the link file names no endpoint, an available connection of the consumer account is the link's before any other"),
 		why("until the provider accepts the connection, packets to the endpoint are dropped"),
 		source("PrivateLink guide, concepts, interface endpoint states; EC2 API reference, AcceptVpcEndpointConnections"),
 		fix(func(o *probes.Observation) Fix {
@@ -166,10 +167,15 @@ func acceptedCheck() Check {
 				state, detail = e.State, or(e.LastErrorMessage, e.LastErrorCode, e.FailureReason)
 			}
 			if provider && state == "" {
-				conn, ok := connectionOf(o.Link, e.ID, all)
-				c.Expect(ok).To(gomega.BeTrue(), "the provider sees no connection from account %s among %d", o.Link.Consumer.Account, len(all))
-				state = conn.State
-				c.Fact("endpoint", "%s", conn.EndpointID)
+				found := connectionsOf(o.Link, e.ID, all)
+				c.Expect(found).NotTo(gomega.BeEmpty(), "the provider sees no connection from account %s among %d", o.Link.Consumer.Account, len(all))
+				for _, conn := range found {
+					c.Fact("endpoint", "%s", conn.EndpointID)
+				}
+				if len(found) > 1 {
+					c.Untold("%d endpoints of account %s wait for acceptance, and the link file does not say which is the link's (consumer.endpointId): %s", len(found), o.Link.Consumer.Account, endpointsIn(found))
+				}
+				state = found[0].State
 			}
 			c.Fact("state", "%s", state)
 			if detail != "" {

@@ -58,8 +58,8 @@ func serviceNameOf(o *probes.Observation) string {
 func endpointIDOf(o *probes.Observation) string {
 	id := or(maybe(o.Consumer.Endpoint).ID, o.Link.Consumer.EndpointID)
 	if id == "" {
-		if conn, ok := connectionOf(o.Link, "", maybe(o.Provider.Connections)); ok {
-			id = conn.EndpointID
+		if all := connectionsOf(o.Link, "", maybe(o.Provider.Connections)); len(all) == 1 {
+			id = all[0].EndpointID
 		}
 	}
 	return or(id, "ENDPOINT_ID")
@@ -77,23 +77,6 @@ func loadBalancerARNOf(o *probes.Observation) string {
 		return arns[0]
 	}
 	return "LOAD_BALANCER_ARN"
-}
-
-// connectionOf finds the link's connection among those of the service: by endpoint id, or, when
-// that is not known, the newest of the consumer account.
-func connectionOf(l provision.Link, endpointID string, all []probes.Connection) (probes.Connection, bool) {
-	id := or(endpointID, l.Consumer.EndpointID)
-	var best probes.Connection
-	found := false
-	for _, conn := range all {
-		switch {
-		case id != "" && conn.EndpointID == id:
-			return conn, true
-		case id == "" && conn.EndpointOwner == l.Consumer.Account && (!found || conn.Created.After(best.Created)):
-			best, found = conn, true
-		}
-	}
-	return best, found
 }
 
 // maxArgument bounds one argument of a command in bytes: a change batch is longer than a fact.

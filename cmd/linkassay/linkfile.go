@@ -145,7 +145,7 @@ func newSchema(a *app) *cobra.Command {
 			if !json.Valid(schema) {
 				return withCode(exitUsage, errors.New("build the schema: not JSON"))
 			}
-			_, err = a.out.Write(append(schema, '\n'))
+			_, err = a.out.Write(schema)
 			return printError(err)
 		},
 	}

@@ -41,6 +41,10 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	schema, err := filepath.Abs(filepath.Join("..", "..", "provision", "link.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
@@ -48,6 +52,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			e.Setenv("LINKASSAY", binary)
+			e.Setenv("SCHEMA", schema)
 			e.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+e.Getenv("PATH"))
 			procs := &processes{running: map[string]*process{}}
 			e.Values[procsKey{}] = procs

@@ -85,7 +85,7 @@ func createSecurityGroup(c *call) (any, error) {
 	}
 	g := newGroup(c, v, name, description, t)
 	return struct {
-		Return bool               `xml:"return"`
+		Return bool               `xml:"return"` // as in AWS's documented answer, though no model has it
 		ID     string             `xml:"groupId"`
 		Tags   *wire.Set[tagItem] `xml:"tagSet"`
 		ARN    string             `xml:"securityGroupArn"`

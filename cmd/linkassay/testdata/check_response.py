@@ -92,7 +92,7 @@ if __name__=='__main__':
         except Exception as e:
             print(f'{svc} {op}: EXC {str(e)[:110]}'); return None
         f=check(models[svc],op,raw['body'])
-        print(f'{svc} {op}: '+('clean' if not f else f'{len(f)} findings; '+' | '.join(f[:4])[:420]))
+        print(f'{svc} {op}: '+('clean' if not f else f'{len(f)} findings; '+' | '.join(f)))
         return r
     run(sts,'sts','GetCallerIdentity'); run(sts,'sts','AssumeRole',RoleArn='arn:aws:iam::111111111111:role/linkassay',RoleSessionName='s-1',ExternalId='linkassay-lab')
     v=run(ec2,'ec2','CreateVpc',CidrBlock='10.9.0.0/16')['Vpc']['VpcId']
