@@ -21,9 +21,11 @@ type judgeFlags struct {
 	labels string
 	failOn string
 	wait   time.Duration
+	given  func(flag string) bool // whether the flag stood on the command line
 }
 
 func (f *judgeFlags) register(cmd *cobra.Command) {
+	f.given = cmd.Flags().Changed
 	cmd.Flags().StringVar(&f.out, "out", "", "directory for run.json, junit.xml and report.md; must be absent or empty")
 	cmd.Flags().StringVar(&f.format, "format", "table", "what to print: table, markdown or json")
 	cmd.Flags().StringVar(&f.labels, "label-filter", "", "only the checks that match this Ginkgo label filter; labels are check ids, areas, severities and link:NAME, such as 'dns || reachability'")
@@ -48,6 +50,9 @@ func (f *judgeFlags) check() error {
 	}
 	if f.wait < 0 {
 		return usageError("--wait %s: expected a positive duration, such as 10m", f.wait)
+	}
+	if f.out == "" && f.given("out") {
+		return usageError("--out %q: expected a directory, absent or empty", f.out)
 	}
 	if f.out != "" {
 		if err := reports.CheckDir(f.out); err != nil {
