@@ -17,6 +17,8 @@ const APIVersion = "linkassay/v1"
 type File struct {
 	APIVersion string `yaml:"apiVersion" json:"apiVersion" jsonschema:"enum=linkassay/v1,description=version of this file's format"`
 	Links      []Link `yaml:"links" json:"links" jsonschema:"minItems=1,description=the links to build or to verify"`
+
+	source *document // for the places of what is found to be wrong later
 }
 
 // Link is one consumer VPC endpoint connected to one provider endpoint service, as both owners

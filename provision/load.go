@@ -52,6 +52,7 @@ func Load(r io.Reader, name string) (*File, error) {
 	for i := range file.Links {
 		file.Links[i].fillIn()
 	}
+	file.source = d
 	return &file, nil
 }
 

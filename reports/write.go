@@ -13,18 +13,63 @@ import (
 var ErrNotEmpty = errors.New("the directory is not empty")
 
 // CheckDir says, before a run, whether Write will be able to write there: dir must be absent or
-// empty, because reports of two runs must not be mixed up.
+// empty, because reports of two runs must not be mixed up. It tries the directory, or the one that it
+// would be made in, with a temporary entry: permissions do not tell of read-only file systems.
 func CheckDir(dir string) error {
+	wrap := func(err error) error { return fmt.Errorf("reports directory %s: %w", dir, err) }
 	entries, err := os.ReadDir(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		above, err := existing(dir)
+		if err == nil {
+			err = tryDir(above)
+		}
+		if err != nil {
+			return wrap(fmt.Errorf("it cannot be made: %w", err))
+		}
 		return nil
 	case err != nil:
-		return fmt.Errorf("reports directory %s: %w", dir, err)
+		return wrap(withoutPath(err))
 	case len(entries) > 0:
-		return fmt.Errorf("reports directory %s: %w: it holds %s; name one that does not exist yet", dir, ErrNotEmpty, clean(entries[0].Name()))
+		return wrap(fmt.Errorf("%w: it holds %s; name one that does not exist yet", ErrNotEmpty, clean(entries[0].Name())))
+	}
+	if err := tryDir(dir); err != nil {
+		return wrap(fmt.Errorf("it cannot be written to: %w", err))
 	}
 	return nil
+}
+
+// existing is the nearest directory above dir that exists.
+func existing(dir string) (string, error) {
+	for {
+		info, err := os.Stat(dir)
+		switch {
+		case err == nil && !info.IsDir():
+			return "", fmt.Errorf("%s is not a directory", dir)
+		case err == nil || !errors.Is(err, fs.ErrNotExist):
+			return dir, err
+		}
+		if _, err := os.Lstat(dir); err == nil {
+			return "", fmt.Errorf("%s is a symbolic link to something that does not exist", dir)
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+func tryDir(dir string) error {
+	name, err := os.MkdirTemp(dir, ".linkassay-*")
+	if err != nil {
+		return withoutPath(err)
+	}
+	return os.Remove(name)
+}
+
+// withoutPath drops the path of an error about one, where the message has it already.
+func withoutPath(err error) error {
+	if inner, ok := errors.AsType[*fs.PathError](err); ok {
+		return inner.Err
+	}
+	return err
 }
 
 // file is one of the files that Write makes.

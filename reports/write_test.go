@@ -50,6 +50,44 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+// What would make Write fail is found before the run.
+func TestCheckDirTriesTheDirectory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	dangling, file, closed := filepath.Join(dir, "dangling"), filepath.Join(dir, "file"), filepath.Join(dir, "closed")
+	if err := errors.Join(os.Symlink(filepath.Join(dir, "nowhere"), dangling), os.WriteFile(file, nil, 0o600), os.Mkdir(closed, 0o500)); err != nil {
+		t.Fatal(err)
+	}
+	wrong := map[string]string{
+		dangling:                       "is a symbolic link to something that does not exist",
+		filepath.Join(dangling, "new"): "is a symbolic link to something that does not exist",
+		filepath.Join(file, "new"):     "not a directory",
+	}
+	if os.Getuid() != 0 { // root writes everywhere
+		wrong[closed], wrong[filepath.Join(closed, "new")] = "cannot be written to: permission denied", "cannot be made: permission denied"
+	}
+	if _, err := os.Stat("/proc/self"); err == nil {
+		wrong["/proc/new/dir"] = "cannot be made: "
+	}
+	for path, want := range wrong {
+		if err := CheckDir(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+	empty := filepath.Join(dir, "empty")
+	if err := os.Mkdir(empty, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{empty, filepath.Join(dir, "new"), filepath.Join(dir, "new", "dir")} {
+		if err := CheckDir(path); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := names(t, dir); !slices.Equal(got, []string{"closed", "dangling", "empty", "file"}) || len(names(t, empty)) > 0 {
+		t.Errorf("the trial left something behind: %v", got)
+	}
+}
+
 func TestCheckDirRefusesAFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "file")

@@ -38,7 +38,7 @@ stdout; progress goes to stderr on a terminal, or with -v. The first link that f
   linkassay apply -f link.yaml -v`,
 		Args: flagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			links, err := a.buildLinks(cmd.Context(), flags, provision.Plan)
+			links, err := a.buildLinks(cmd.Context(), flags, provision.Plan, a.loadLinks)
 			if err != nil {
 				return err
 			}
@@ -72,7 +72,7 @@ that fails does not keep the next ones from being destroyed.`,
   linkassay destroy -f link.yaml`,
 		Args: flagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			links, err := a.buildLinks(cmd.Context(), flags, provision.DestroyPlan)
+			links, err := a.buildLinks(cmd.Context(), flags, provision.DestroyPlan, a.loadToDestroy)
 			if err != nil {
 				return err
 			}
@@ -89,13 +89,16 @@ that fails does not keep the next ones from being destroyed.`,
 	return cmd
 }
 
+// loader reads links from a link file.
+type loader func(ctx context.Context, path string, only []string) ([]provision.Link, error)
+
 // buildLinks loads the links to build or to remove. With --dry-run it prints their steps, and there
 // is none to act on.
-func (a *app) buildLinks(ctx context.Context, flags buildFlags, plan func(*provision.Link) []provision.Step) ([]provision.Link, error) {
+func (a *app) buildLinks(ctx context.Context, flags buildFlags, plan func(*provision.Link) []provision.Step, load loader) ([]provision.Link, error) {
 	if flags.timeout <= 0 {
 		return nil, usageError("--timeout %s: expected a positive duration, such as 15m", flags.timeout)
 	}
-	links, err := a.loadLinks(ctx, flags.path, flags.only)
+	links, err := load(ctx, flags.path, flags.only)
 	if err != nil || !flags.dryRun {
 		return links, err
 	}

@@ -24,6 +24,7 @@ type judgeFlags struct {
 	failOn  string
 	wait    time.Duration
 	settle  int
+	given   func(flag string) bool // whether the flag stood on the command line
 }
 
 // With --wait, so many rounds in a row must be good; and no more than that can be asked for.
@@ -42,6 +43,7 @@ func (f *judgeFlags) filter() string {
 }
 
 func (f *judgeFlags) register(cmd *cobra.Command) {
+	f.given = cmd.Flags().Changed
 	cmd.Flags().StringVar(&f.out, "out", "", "directory for run.json, junit.xml and report.md; must be absent or empty")
 	cmd.Flags().StringVar(&f.format, "format", "table", "what to print: table, markdown or json")
 	cmd.Flags().StringVar(&f.labels, "label-filter", "", "only the checks that match this Ginkgo label filter; labels are check ids, areas, severities and link:NAME, such as 'dns || reachability'")
@@ -77,6 +79,9 @@ func (f *judgeFlags) check() error {
 	}
 	if f.wait < 0 {
 		return usageError("--wait %s: expected a positive duration, such as 10m", f.wait)
+	}
+	if f.out == "" && f.given("out") {
+		return usageError("--out %q: expected a directory, absent or empty", f.out)
 	}
 	if f.out != "" {
 		if err := reports.CheckDir(f.out); err != nil {

@@ -31,7 +31,7 @@ SOCKS5 listeners. When it is ready it names on stdout what it wrote to DIR:
   ca.pem                        the CA of the targets' certificates
   link.yaml                     the walk-through's link, with SOCKS vantages
 
-It ends on SIGINT or SIGTERM, with exit code 0.`,
+It ends on SIGINT or SIGTERM, with exit code 0. A directory serves one running lab at a time.`,
 		Example: `  linkassay lab --dir /tmp/lab --provisioned &
   . /tmp/lab/env && aws --profile consumer ec2 describe-vpc-endpoints
   linkassay verify -f /tmp/lab/link.yaml`,
@@ -79,6 +79,11 @@ func (a *app) runLab(ctx context.Context, dir string, opts lab.Options, provisio
 	if err != nil {
 		return usageError("--dir: %v", err)
 	}
+	release, err := lab.ClaimDir(dir)
+	if err != nil {
+		return usageError("--dir: %w", err)
+	}
+	defer func() { err = errors.Join(err, withCode(exitUntold, release())) }()
 	l, err := lab.Start(ctx, opts)
 	if err != nil {
 		return withCode(exitUsage, fmt.Errorf("start the lab: %w", err))

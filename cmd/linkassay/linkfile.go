@@ -12,21 +12,39 @@ import (
 	"github.com/linkassay/linkassay/suites"
 )
 
-// loadLinks reads a link file ("-" is standard input) and keeps the links that were asked for by
-// name, all when none were.
+// loadLinks reads a link file ("-" is standard input), checks the files that it names, and keeps the links
+// that were asked for by name, all when none were.
 func (a *app) loadLinks(ctx context.Context, path string, only []string) ([]provision.Link, error) {
-	if path == "" {
-		return nil, usageError("no link file: give one with -f FILE (linkassay init prints an example)")
-	}
-	file, err := a.loadFile(ctx, path)
+	file, links, err := a.chosen(ctx, path, only)
 	if err != nil {
 		return nil, err
 	}
 	if err := knownChecks(file); err != nil {
 		return nil, err
 	}
+	if err := file.CheckFiles(only...); err != nil {
+		return nil, withCode(exitUsage, err)
+	}
+	return links, nil
+}
+
+// loadToDestroy is loadLinks without a look at the files that the link file names: they are not needed any more.
+func (a *app) loadToDestroy(ctx context.Context, path string, only []string) ([]provision.Link, error) {
+	_, links, err := a.chosen(ctx, path, only)
+	return links, err
+}
+
+// chosen reads a link file, and finds the links of it that were asked for by name.
+func (a *app) chosen(ctx context.Context, path string, only []string) (*provision.File, []provision.Link, error) {
+	if path == "" {
+		return nil, nil, usageError("no link file: give one with -f FILE (linkassay init prints an example)")
+	}
+	file, err := a.loadFile(ctx, path)
+	if err != nil {
+		return nil, nil, err
+	}
 	if len(only) == 0 {
-		return file.Links, nil
+		return file, file.Links, nil
 	}
 	byName := map[string]provision.Link{}
 	var names []string
@@ -38,11 +56,11 @@ func (a *app) loadLinks(ctx context.Context, path string, only []string) ([]prov
 	for _, name := range only {
 		l, ok := byName[name]
 		if !ok {
-			return nil, usageError("%s has no link %q; it has %s", path, name, abbreviate(names))
+			return nil, nil, usageError("%s has no link %q; it has %s", path, name, abbreviate(names))
 		}
 		links = append(links, l)
 	}
-	return links, nil
+	return file, links, nil
 }
 
 // loadFile reads a link file until the context ends. Opening a FIFO and reading a terminal cannot be

@@ -183,12 +183,12 @@ func matches(file string, re *regexp.Regexp) bool {
 	return false
 }
 
-// sendSignal sends a signal to a background process: signal NAME INT|TERM.
+// sendSignal sends a signal to a background process: signal NAME INT|TERM|KILL.
 func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: signal NAME INT|TERM")
+		ts.Fatalf("usage: signal NAME INT|TERM|KILL")
 	}
-	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}
+	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
 	s, ok := signals[args[1]]
 	if !ok {
 		ts.Fatalf("unknown signal %s", args[1])
