@@ -25,7 +25,11 @@ func Summarize(verdicts []Verdict, failOn Severity) Summary {
 			s.Passed++
 		case Failed:
 			s.Failed++
-			if Required(v, failOn) {
+			switch {
+			case !Required(v, failOn):
+			case v.CouldNotAsk:
+				s.RequiredUntold++
+			default:
 				s.RequiredFailed++
 			}
 		case Blocked:

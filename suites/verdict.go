@@ -50,6 +50,9 @@ type Verdict struct {
 	Facts     []Fact   `json:"facts,omitempty"`
 	Side      Side     `json:"side,omitempty"` // set when it failed
 	Fix       *Fix     `json:"fix,omitempty"`  // set when it failed
+	// CouldNotAsk marks a failure that says nothing of the link: the side could not be asked. For the
+	// exit code it counts as could not tell.
+	CouldNotAsk bool `json:"couldNotAsk,omitempty"`
 	// Duration is the time that the items it needs took to observe, not to judge.
 	Duration time.Duration `json:"duration"`
 }

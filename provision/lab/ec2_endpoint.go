@@ -58,7 +58,7 @@ func createEndpoint(c *call) (any, error) {
 		serviceName:  r.service.name, serviceID: r.service.id, vpc: r.vpc.id,
 		state: endpointPendingAcceptance, groups: r.groups, suffix: c.alnum(8),
 		ipAddressType: r.types.ip, recordIPType: r.types.records, visibleFrom: c.now.Add(c.timing.EndpointVisible),
-		connectedFrom: c.now.Add(max(c.timing.EndpointVisible, c.timing.ConnectionVisible)),
+		connectedFrom: c.now.Add(c.timing.EndpointVisible),
 		policy:        c.requestedPolicy(),
 	}
 	c.endpoints[e.id] = e // before its interfaces, which lead packets to it

@@ -89,10 +89,7 @@ type Timing struct {
 	Permission      time.Duration // until a permission is effective
 	ServiceUsable   time.Duration // 503 Unavailable on CreateVpcEndpoint after the service was made
 	EndpointVisible time.Duration // NotFound right after CreateVpcEndpoint
-	// ConnectionVisible is how long the provider's list of connections lacks a new endpoint; at least
-	// EndpointVisible.
-	ConnectionVisible time.Duration
-	PrivateZone       time.Duration // until private DNS answers after it was enabled
+	PrivateZone     time.Duration // until private DNS answers after it was enabled
 	// HealthScale divides health check intervals and timeouts: 100 makes 10 s into 100 ms.
 	HealthScale float64
 	// Rate is the number of API calls a second (token bucket, per account and service) beyond
