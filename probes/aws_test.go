@@ -138,6 +138,10 @@ func providerAccount() map[string]string {
 			<ResourceRecordSet><Name>www.example.com.</Name><Type>A</Type><TTL>60</TTL><ResourceRecords><ResourceRecord><Value>192.0.2.1</Value></ResourceRecord></ResourceRecords></ResourceRecordSet>
 			<ResourceRecordSet><Name>` + testLabel + `.api.example.com.</Name><Type>TXT</Type><TTL>1800</TTL><ResourceRecords><ResourceRecord><Value>"` + testValue + `"</Value></ResourceRecord></ResourceRecords></ResourceRecordSet>
 			</ResourceRecordSets><IsTruncated>false</IsTruncated><MaxItems>300</MaxItems></ListResourceRecordSetsResponse>`,
+
+		"CreateVpcEndpointServiceConfiguration": failXML(412, "DryRunOperation", "would have succeeded"),
+		"ModifyVpcEndpointServicePermissions":   failXML(412, "DryRunOperation", "would have succeeded"),
+		"AcceptVpcEndpointConnections":          failXML(403, "UnauthorizedOperation", "not authorized"),
 	}
 }
 
@@ -159,6 +163,8 @@ func consumerAccount() map[string]string {
 		"DescribeVpcAttribute":      ec2XML("DescribeVpcAttribute", `<vpcId>vpc-0b</vpcId><enableDnsSupport><value>true</value></enableDnsSupport>`),
 		"DescribeSecurityGroups":    groupsXML("sg-b"),
 		"hostedzonesbyvpc":          `<ListHostedZonesByVPCResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><HostedZoneSummaries><HostedZoneSummary><HostedZoneId>Z2</HostedZoneId><Name>example.com.</Name><Owner><OwningAccount>222222222222</OwningAccount></Owner></HostedZoneSummary></HostedZoneSummaries><MaxItems>100</MaxItems></ListHostedZonesByVPCResponse>`,
+		"CreateVpcEndpoint":         failXML(503, "Unavailable", "The service is unavailable"),
+		"ModifyVpcEndpoint":         ec2XML("ModifyVpcEndpoint", "<return>true</return>"),
 	}
 }
 

@@ -1,7 +1,9 @@
 package probes
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -22,6 +24,8 @@ type consumerItems struct {
 	vpc            *promise[VPC]
 	securityGroups *promise[[]SecurityGroup]
 	hostedZones    *promise[[]HostedZone]
+	endpoints      *promise[[]EndpointSummary]
+	dryRuns        *promise[[]DryRun]
 }
 
 // askConsumer starts all questions to the consumer's account.
@@ -87,6 +91,23 @@ func (r *run) askConsumer(sd side, serviceName string) *consumerItems {
 		}
 		return r.hostedZones(sd, s, ep.VPCID)
 	})
+	c.endpoints = ask(r, "consumer.endpoints", func(s *span) ([]EndpointSummary, error) {
+		ep, err := c.found()
+		if err != nil {
+			return nil, err
+		}
+		return r.endpointsIn(sd, s, ep.VPCID)
+	})
+	c.dryRuns = ask(r, "consumer.dryRuns", func(s *span) ([]DryRun, error) {
+		if r.link.Consumer.Build == nil && sd.stop == nil {
+			return nil, absent{NotConfigured}
+		}
+		ep, err := c.found()
+		if err != nil {
+			return nil, err
+		}
+		return r.consumerDryRuns(sd, s, ep)
+	})
 	return c
 }
 
@@ -102,8 +123,9 @@ func (c *consumerItems) found() (Endpoint, error) {
 // collect reads the items after the run's goroutines have ended.
 func (c *consumerItems) collect() Consumer {
 	return Consumer{
-		c.identity.item, c.zones.item, c.service.item, c.endpoint.item, c.interfaces.item,
-		c.subnets.item, c.buildSubnets.item, c.vpc.item, c.securityGroups.item, c.hostedZones.item,
+		Identity: c.identity.item, Zones: c.zones.item, Service: c.service.item, Endpoint: c.endpoint.item,
+		Interfaces: c.interfaces.item, Subnets: c.subnets.item, BuildSubnets: c.buildSubnets.item, VPC: c.vpc.item, SecurityGroups: c.securityGroups.item,
+		HostedZones: c.hostedZones.item, Endpoints: c.endpoints.item, DryRuns: c.dryRuns.item,
 	}
 }
 
@@ -173,6 +195,7 @@ func endpointOf(e ec2types.VpcEndpoint) Endpoint {
 		Found: true, ID: aws.ToString(e.VpcEndpointId), Type: string(e.VpcEndpointType), VPCID: aws.ToString(e.VpcId),
 		ServiceName: aws.ToString(e.ServiceName), State: string(e.State), FailureReason: clean(aws.ToString(e.FailureReason), maxDetail),
 		PrivateDNSEnabled: aws.ToBool(e.PrivateDnsEnabled), IPAddressType: string(e.IpAddressType),
+		Policy:    policyText(aws.ToString(e.PolicyDocument)),
 		SubnetIDs: texts(e.SubnetIds), InterfaceIDs: texts(e.NetworkInterfaceIds), Created: aws.ToTime(e.CreationTimestamp).UTC(),
 	}
 	if e.DnsOptions != nil {
@@ -200,6 +223,18 @@ func endpointOf(e ec2types.VpcEndpoint) Endpoint {
 	slices.Sort(ep.ZonalNames)
 	return ep
 }
+
+// policyText is a policy document in one line.
+func policyText(s string) string {
+	var b bytes.Buffer
+	if json.Compact(&b, []byte(s)) == nil {
+		s = b.String()
+	}
+	return clean(s, maxPolicy)
+}
+
+// maxPolicy is AWS's own bound of an endpoint policy, in characters.
+const maxPolicy = 20_480
 
 // endpointName tells by its pattern what a DNS name of an endpoint is. AWS assigns
 // ENDPOINT-SUFFIX.SERVICE.REGION.vpce.amazonaws.com for the Region and

@@ -97,6 +97,9 @@ type Provider struct {
 	SecurityGroups *Item[[]SecurityGroup] `json:"securityGroups"` // provider.securityGroups: of the load balancers
 	HostedZones    *Item[[]ProviderZone]  `json:"hostedZones"`    // provider.hostedZones: public and private, around the private DNS name
 	Services       *Item[[]OtherService]  `json:"services"`       // provider.services: all of the account in the Region
+
+	API     *Item[API]      `json:"api"`     // provider.api
+	DryRuns *Item[[]DryRun] `json:"dryRuns"` // provider.dryRuns: where the link file has build
 }
 
 // Consumer is what the consumer account says.
@@ -111,6 +114,10 @@ type Consumer struct {
 	VPC            *Item[VPC]             `json:"vpc"`            // consumer.vpc
 	SecurityGroups *Item[[]SecurityGroup] `json:"securityGroups"` // consumer.securityGroups: those of the endpoint
 	HostedZones    *Item[[]HostedZone]    `json:"hostedZones"`    // consumer.hostedZones: private zones seen by the VPC
+
+	API       *Item[API]               `json:"api"`       // consumer.api
+	Endpoints *Item[[]EndpointSummary] `json:"endpoints"` // consumer.endpoints: all of the endpoint's VPC
+	DryRuns   *Item[[]DryRun]          `json:"dryRuns"`   // consumer.dryRuns: where the link file has build
 }
 
 // DNS is what resolvers answered. Lookups are ordered by vantage, name and type.
@@ -333,6 +340,7 @@ type Endpoint struct {
 	RegionalName      string    `json:"regionalName,omitempty"` // chosen by pattern, not by index
 	ZonalNames        []string  `json:"zonalNames,omitempty"`
 	OtherNames        []string  `json:"otherNames,omitempty"` // the private DNS name, when enabled
+	Policy            string    `json:"policy,omitempty"`     // PolicyDocument
 	Created           time.Time `json:"created,omitzero"`
 }
 

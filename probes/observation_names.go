@@ -27,4 +27,7 @@ type OtherService struct {
 	ID             string        `json:"id"`
 	PrivateDNSName string        `json:"privateDnsName,omitempty"`
 	Verification   *Verification `json:"verification,omitempty"`
+
+	State            string   `json:"state,omitempty"`
+	LoadBalancerARNs []string `json:"loadBalancerArns,omitempty"`
 }

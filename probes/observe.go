@@ -152,13 +152,15 @@ func (r *run) gather(obs *Observation) (err error) {
 	obs.DNS, obs.Reach = way.collect()
 	obs.DNS.TXT, obs.DNS.Public = txt.item, publicName.item
 	obs.Path = path.collect()
+	obs.Provider.API, obs.Consumer.API = r.apiItem(provider), r.apiItem(consumer)
 	return nil
 }
 
 // side is one account's API, or the reason why it can't be asked.
 type side struct {
 	*awsapi.Clients
-	stop error
+	stop  error
+	asked *awsapi.Clients // what was asked through, also where that failed
 }
 
 func (r *run) openSide(p provision.Party, none Absence, c *awsapi.Clients, err error) side {
@@ -170,13 +172,13 @@ func (r *run) openSide(p provision.Party, none Absence, c *awsapi.Clients, err e
 		if code == "" && class == awsapi.ClassAPI { // no AWS answer at all: the profile or role is wrong
 			class = awsapi.ClassCredentials
 		}
-		return side{stop: failed{Failure{
+		return side{asked: c, stop: failed{Failure{
 			Class: FailureClass(class), Operation: "open account " + p.Account, Code: code, Message: clean(message, maxDetail),
 		}}}
 	case c == nil:
 		return side{stop: failure(FailCredentials, "open AWS clients of account "+p.Account, "no credentials were given")}
 	}
-	return side{Clients: c}
+	return side{Clients: c, asked: c}
 }
 
 func (r *run) progress(format string, args ...any) {

@@ -59,6 +59,14 @@ func consumerVPC(t *testing.T) *mapped {
 	return &mapped{to: map[string]string{"10.1.0.2:53": resolver, "10.1.1.10:80": web(), "10.1.2.10:80": web()}}
 }
 
+func dryRuns(all []DryRun) string {
+	var words []string
+	for _, d := range all {
+		words = append(words, strings.TrimPrefix(d.Operation, "ec2:")+"="+d.Code)
+	}
+	return strings.Join(words, " ")
+}
+
 func TestObserveAHealthyLink(t *testing.T) {
 	t.Parallel()
 	_, provider := account(t, providerAccount())
@@ -67,6 +75,7 @@ func TestObserveAHealthyLink(t *testing.T) {
 	v := consumerVPC(t)
 	link := testLink()
 	link.Vantages = []provision.Vantage{{Name: "zone-a", From: "local"}}
+	link.Provider.Build, link.Consumer.Build = &provision.ProviderBuild{}, &provision.ConsumerBuild{}
 	o := Observe(t.Context(), link, Sources{
 		Provider: provider, Consumer: consumer, PublicDNS: internet(t, []string{record}, []string{record}),
 		Vantages: []Placed{{link.Vantages[0], v}},
@@ -116,6 +125,11 @@ func TestObserveAHealthyLink(t *testing.T) {
 		{"other names", fmt.Sprint(c.Endpoint.Value.OtherNames), "[api.example.com]"},
 		{"interfaces", fmt.Sprint(c.Interfaces.Value[0].IPs) + c.Interfaces.Value[0].ZoneID, "[10.1.1.10]use1-az1"},
 		{"VPC", fmt.Sprint(c.VPC.Value.CIDRs, c.VPC.Value.DNSSupport), "[10.1.0.0/16 10.2.0.0/16] true"},
+		{"services", fmt.Sprintf("%d %s", len(p.Services.Value), p.Services.Value[0].ID), "1 " + testService},
+		{"endpoints of the VPC", fmt.Sprintf("%d %s %s", len(c.Endpoints.Value), c.Endpoints.Value[0].ID, c.Endpoints.Value[0].State), "1 " + testEndpoint + " available"},
+		{"dry runs of the provider", dryRuns(p.DryRuns.Value), "CreateVpcEndpointServiceConfiguration=DryRunOperation ModifyVpcEndpointServicePermissions=DryRunOperation AcceptVpcEndpointConnections=UnauthorizedOperation"},
+		{"dry runs of the consumer", dryRuns(c.DryRuns.Value), "CreateVpcEndpoint=Unavailable ModifyVpcEndpoint=none"},
+		{"clocks", fmt.Sprint(p.API.Value.ClockKnown, p.API.Value.ClockOffset.Abs() < time.Minute, p.API.Value.Throttled, p.API.Value.Requests > 10), "true true 0 true"},
 		{"hosted zones", fmt.Sprint(c.HostedZones.Value), "[{Z2 example.com 222222222222 }]"},
 		{"private answers", fmt.Sprint(o.DNS.Private.Value[0].Addrs, o.DNS.Private.Value[0].Chain), "[10.1.1.10 10.1.2.10] [" + testRegional + "]"},
 		{"AAAA", string(o.DNS.Private.Value[1].Outcome), "no data"},

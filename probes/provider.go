@@ -27,6 +27,7 @@ type providerItems struct {
 	securityGroups *promise[[]SecurityGroup]
 	hostedZones    *promise[[]ProviderZone]
 	services       *promise[[]OtherService]
+	dryRuns        *promise[[]DryRun]
 
 	serviceName string // what the consumer side asks for; "" when the link does not say
 }
@@ -104,6 +105,16 @@ func (r *run) askProvider(sd side) *providerItems {
 	})
 	p.hostedZones = ask(r, "provider.hostedZones", func(s *span) ([]ProviderZone, error) { return r.providerZones(sd, s, p.service) })
 	p.services = ask(r, "provider.services", func(s *span) ([]OtherService, error) { return r.services(sd, s) })
+	p.dryRuns = ask(r, "provider.dryRuns", func(s *span) ([]DryRun, error) {
+		if r.link.Provider.Build == nil && sd.stop == nil {
+			return nil, absent{NotConfigured}
+		}
+		svc, err := p.found()
+		if err != nil {
+			return nil, err
+		}
+		return r.providerDryRuns(sd, s, svc)
+	})
 	return p
 }
 
@@ -119,9 +130,10 @@ func (p *providerItems) found() (Service, error) {
 // collect reads the items after the run's goroutines have ended.
 func (p *providerItems) collect() Provider {
 	return Provider{
-		p.identity.item, p.zones.item, p.service.item, p.permissions.item, p.connections.item,
-		p.loadBalancers.item, p.listeners.item, p.targetGroups.item, p.targetHealth.item, p.securityGroups.item,
-		p.hostedZones.item, p.services.item,
+		Identity: p.identity.item, Zones: p.zones.item, Service: p.service.item, Permissions: p.permissions.item,
+		Connections: p.connections.item, LoadBalancers: p.loadBalancers.item, Listeners: p.listeners.item,
+		TargetGroups: p.targetGroups.item, TargetHealth: p.targetHealth.item, SecurityGroups: p.securityGroups.item,
+		HostedZones: p.hostedZones.item, Services: p.services.item, DryRuns: p.dryRuns.item,
 	}
 }
 

@@ -234,7 +234,7 @@ func (r *run) services(sd side, s *span) ([]OtherService, error) {
 	all := []OtherService{}
 	for _, c := range raw {
 		svc := serviceOf(c)
-		all = append(all, OtherService{svc.ID, svc.PrivateDNSName, svc.Verification})
+		all = append(all, OtherService{svc.ID, svc.PrivateDNSName, svc.Verification, svc.State, svc.LoadBalancerARNs})
 	}
 	slices.SortFunc(all, func(a, b OtherService) int { return cmp.Compare(a.ID, b.ID) })
 	return all, nil

@@ -42,6 +42,9 @@ func stem(link string) string {
 	return s[:maxStem-7] + "-" + hash(link)[:6]
 }
 
+// BalancerName is the name of the load balancer that Apply makes for a link.
+func BalancerName(link string) string { return stem(link) }
+
 func targetGroupName(link string, port uint16) string {
 	return stem(link) + "-" + strconv.Itoa(int(port))
 }

@@ -65,6 +65,8 @@ func casesOf(r *Report, l LinkReport) []testcase {
 		c := testcase{Verdict: v, message: v.Reason}
 		required := suites.Required(v, r.FailOn)
 		switch {
+		case v.Status == suites.Failed && required && v.CouldNotAsk:
+			c.element = "error"
 		case v.Status == suites.Failed && required:
 			c.element = "failure"
 		case v.Status == suites.Untold && required:

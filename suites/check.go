@@ -27,6 +27,11 @@ type Check struct {
 	// failure is blocked by them. What still works below a failed check is then told too.
 	Because []string
 
+	// Explains are the classes of failures that this check tells of, on its side: a check that could not
+	// be told because a question failed so is blocked by this one when it failed. One denied call or
+	// one missing key has one root, however many answers it costs.
+	Explains []probes.FailureClass
+
 	Needs    []string // items of the Observation without which the check can't be judged
 	NeedsOne []string // items of which one is enough
 	Wants    []string // items that the body reads when they are there
@@ -54,11 +59,14 @@ func check(id, title string, options ...option) Check {
 	return c
 }
 
-func revision(n int) option           { return func(c *Check) { c.Revision = n } }
-func severity(s Severity) option      { return func(c *Check) { c.Severity = s } }
-func side(s Side) option              { return func(c *Check) { c.Side = s } }
-func after(ids ...string) option      { return func(c *Check) { c.After = ids } }
-func because(ids ...string) option    { return func(c *Check) { c.Because = ids } }
+func revision(n int) option        { return func(c *Check) { c.Revision = n } }
+func severity(s Severity) option   { return func(c *Check) { c.Severity = s } }
+func side(s Side) option           { return func(c *Check) { c.Side = s } }
+func after(ids ...string) option   { return func(c *Check) { c.After = ids } }
+func because(ids ...string) option { return func(c *Check) { c.Because = ids } }
+func explains(classes ...probes.FailureClass) option {
+	return func(c *Check) { c.Explains = classes }
+}
 func needs(items ...string) option    { return func(c *Check) { c.Needs = items } }
 func needsOne(items ...string) option { return func(c *Check) { c.NeedsOne = items } }
 func wants(items ...string) option    { return func(c *Check) { c.Wants = items } }
@@ -138,7 +146,7 @@ func (c *Check) validate(known map[string]Check, items []string) error {
 		return fmt.Errorf("unknown side %q", c.Side)
 	case rank(c.Severity) == 0:
 		return fmt.Errorf("unknown severity %q", c.Severity)
-	case len(c.Needs)+len(c.NeedsOne) == 0:
+	case len(c.Needs)+len(c.NeedsOne) == 0 && len(c.Explains) == 0:
 		return fmt.Errorf("it needs no item")
 	}
 	for _, item := range c.items() {

@@ -22,7 +22,7 @@ func endpointChecks() []Check {
 			after("connection.consumer-account", "connection.service-exists", "connection.service-type"),
 			because("connection.principal-allowed", "connection.service-visible",
 				"connection.subnets-in-service-zones", "connection.subnets-in-different-zones", "connection.subnets-have-addresses"),
-			needs("consumer.endpoint"),
+			needs("consumer.endpoint"), wants("provider.connections"), rows("PL-EP-012"),
 			asserts("ec2:DescribeVpcEndpoints returns the link's endpoint in the consumer account"),
 			why("there is no way in: no interfaces, no names"),
 			source("EC2 API reference, DescribeVpcEndpoints; error code InvalidVpcEndpointId.NotFound"),
@@ -37,6 +37,10 @@ func endpointChecks() []Check {
 			body(func(c *C, o *probes.Observation) {
 				e, _ := value(o.Consumer.Endpoint)
 				c.Fact("endpoint", "%s", or(e.ID, o.Link.Consumer.EndpointID, "none"))
+				if conn, ok := connectionOf(o.Link, e.ID, maybe(o.Provider.Connections)); ok && !e.Found {
+					c.Fact("provider", "sees %s as %s", conn.EndpointID, conn.State)
+					c.Blame(ConsumerSide, notShownYet(conn.EndpointID))
+				}
 				c.Expect(e.Found).To(gomega.BeTrue(), "account %s has no such endpoint in %s%s",
 					o.Link.Consumer.Account, o.Link.Region, inParentheses(e.Code))
 			}),
@@ -101,6 +105,16 @@ func endpointChecks() []Check {
 	}
 }
 
+// notShownYet is for an endpoint that its provider sees and its owner does not.
+func notShownYet(id string) func(o *probes.Observation) Fix {
+	return func(o *probes.Observation) Fix {
+		return Fix{
+			Text:    "AWS does not show a new endpoint everywhere at once: run again with --wait",
+			Command: command(o.Link, ConsumerSide, "ec2", "describe-vpc-endpoints", "--vpc-endpoint-ids", id),
+		}
+	}
+}
+
 // wantedService is the name of the service that the link is about, as far as anybody but the
 // endpoint itself knows it.
 func wantedService(o *probes.Observation) string {
@@ -152,7 +166,7 @@ func acceptedCheck() Check {
 		revision(2), severity(Critical), side(ProviderSide),
 		after("connection.endpoint-service", "connection.sides-agree"), because("connection.principal-allowed"),
 		needsOne("consumer.endpoint", "provider.connections"),
-		rows("PL-EP-002", "PL-EP-004", "PL-EP-005", "PL-EP-006", "PL-EP-017"),
+		rows("PL-EP-002", "PL-EP-004", "PL-EP-005", "PL-EP-006", "PL-EP-017", "PL-API-003"),
 		asserts("the connection is neither pendingAcceptance nor rejected, failed, expired, deleting or deleted, on the side or sides that can be asked; where only the provider can be asked and the link file names no endpoint, an available connection of the consumer account is the link's before any other"),
 		why("until the provider accepts the connection, packets to the endpoint are dropped"),
 		source("PrivateLink guide, concepts, interface endpoint states; EC2 API reference, AcceptVpcEndpointConnections"),

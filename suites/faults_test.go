@@ -26,6 +26,7 @@ func faults() []fault {
 		recordFaults(),
 		pathFaults(),
 		familyFaults(),
+		identityFaults(),
 	)
 }
 

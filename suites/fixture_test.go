@@ -55,6 +55,7 @@ func healthy() *probes.Observation {
 	reach(o)
 	namedSubnets(o)
 	path(o)
+	identities(o)
 	return o
 }
 

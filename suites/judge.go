@@ -36,7 +36,9 @@ type judging struct {
 type judged struct {
 	Verdict
 	root int // index of the root failure in the catalogue, or none
-	busy bool
+	// unasked is the index of the failed check that tells why this one could not be told, or none.
+	unasked int
+	busy    bool
 }
 
 const none = -1
@@ -112,7 +114,7 @@ func (j *judging) at(i int) *judged {
 		return d
 	}
 	c := &j.catalogue[i]
-	d := &judged{root: none, busy: true, Verdict: Verdict{
+	d := &judged{root: none, unasked: none, busy: true, Verdict: Verdict{
 		Link: j.o.Link.Name, Check: c.ID, Title: c.Title, Area: c.Area, Severity: c.Severity, Revision: c.Revision,
 		Duration: j.duration(c),
 	}}
@@ -129,6 +131,13 @@ func (j *judging) at(i int) *judged {
 		d.Status, d.Reason = missing.status, missing.reason
 	default:
 		j.run(c, d)
+	}
+	if d.Status == Untold {
+		if d.unasked = j.explained(c, missing.above); d.unasked != none {
+			// What comes after it is judged all the same: its own questions may have answers.
+			j.block(d, d.unasked, d.Reason)
+			d.root = none
+		}
 	}
 	d.busy = false
 	return d
@@ -147,7 +156,7 @@ func (j *judging) run(c *Check, d *judged) {
 		j.block(d, root, d.Reason)
 		return
 	}
-	d.Side = c.Side
+	d.Side, d.CouldNotAsk = c.Side, len(c.Explains) > 0
 	fix := c.fix
 	if in.fix != nil {
 		d.Side, fix = in.side, in.fix
@@ -184,6 +193,41 @@ func (j *judging) rootOf(ids []string) int {
 		}
 	}
 	return root
+}
+
+// explained returns the failed check that tells why one of c's questions got no answer, or one of the check
+// above that could not be told; or none.
+func (j *judging) explained(c *Check, above string) int {
+	if above != "" {
+		return j.at(j.index[above]).unasked
+	}
+	for _, item := range c.items() {
+		f := j.meta[item].Error
+		if f == nil {
+			continue
+		}
+		for i := range j.catalogue {
+			e := &j.catalogue[i]
+			if e.ID != c.ID && e.Side == sideOf(item) && slices.Contains(e.Explains, f.Class) {
+				if root := j.rootOf([]string{e.ID}); root != none {
+					return root
+				}
+			}
+		}
+	}
+	return none
+}
+
+// sideOf says whose API an item rests on: names and connections are those of the consumer's endpoint.
+func sideOf(item string) Side {
+	switch item {
+	case "dns.txt", "dns.public", "path.nodes", "path.targets", "path.targetGroups", "path.providerAcls":
+		return ProviderSide
+	}
+	if strings.HasPrefix(item, "provider.") {
+		return ProviderSide
+	}
+	return ConsumerSide
 }
 
 // evaluate runs a body and turns the way it ended into a status and a reason.
@@ -226,7 +270,8 @@ func firstLine(s string) string {
 type lack struct {
 	status     Status
 	reason     string
-	deliberate bool // the link file leaves it out
+	deliberate bool   // the link file leaves it out
+	above      string // the check above that could not be told
 }
 
 // missing says what the check needs and the Observation lacks. What was left out on purpose comes
@@ -280,7 +325,7 @@ func (j *judging) lackOf(c *Check, item string) lack {
 		// Nothing above failed, or the check would be blocked. If something above could not be
 		// told, then whether the subject exists is not known either.
 		if above := j.untoldAbove(c); above != "" {
-			return lack{status: Untold, reason: above + " could not be told"}
+			return lack{status: Untold, reason: above + " could not be told", above: above}
 		}
 		return lack{status: Skipped, reason: string(probes.NoSubject)}
 	default:
@@ -295,7 +340,7 @@ func (j *judging) untoldAbove(c *Check) string {
 		if !ok {
 			continue
 		}
-		if j.at(i).Status == Untold {
+		if d := j.at(i); d.Status == Untold || d.unasked != none {
 			return id
 		}
 		if above := j.untoldAbove(&j.catalogue[i]); above != "" {

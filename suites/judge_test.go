@@ -30,7 +30,7 @@ func TestHealthyFixtureFailsNothing(t *testing.T) {
 
 func TestUntold(t *testing.T) {
 	t.Parallel()
-	throttled := &probes.Failure{Class: probes.FailThrottled, Operation: "ec2:DescribeVpcEndpoints", Code: "RequestLimitExceeded", Message: "Request limit\x1b[31m exceeded.\n", Attempts: 3}
+	broken := &probes.Failure{Class: probes.FailAPI, Operation: "ec2:DescribeVpcEndpoints", Code: "InternalError", Message: "An internal\x1b[31m error.\n", Attempts: 3}
 	tests := []struct {
 		name   string
 		make   func(o *probes.Observation)
@@ -38,9 +38,9 @@ func TestUntold(t *testing.T) {
 		reason string
 	}{
 		{
-			"an item with an error", func(o *probes.Observation) { o.Consumer.Endpoint.Error = throttled },
+			"an item with an error", func(o *probes.Observation) { o.Consumer.Endpoint.Error = broken },
 			[]string{"connection.endpoint-exists", "dns.private-dns-enabled"},
-			"ec2:DescribeVpcEndpoints: throttled: RequestLimitExceeded Request limit",
+			"ec2:DescribeVpcEndpoints: api: InternalError An internal",
 		},
 		{
 			"an item that was not reached", func(o *probes.Observation) { absent(&o.Reach.HTTP, probes.NotReached) },
@@ -53,7 +53,7 @@ func TestUntold(t *testing.T) {
 			"the observation has no item provider.targetHealth",
 		},
 		{"a subject below what could not be told", func(o *probes.Observation) {
-			o.Consumer.Endpoint.Error = throttled
+			o.Consumer.Endpoint.Error = broken
 			absent(&o.Consumer.VPC, probes.NoSubject)
 		}, []string{"dns.vpc-attributes"}, "connection.endpoint-exists could not be told"},
 		{
@@ -85,7 +85,8 @@ func TestUntold(t *testing.T) {
 		}, []string{"verification.txt-published"}, "no authoritative name server answered"},
 		{"only single roles are allowed and the caller is not known", func(o *probes.Observation) {
 			o.Provider.Permissions.Value = []probes.Principal{{ARN: "arn:aws:iam::222222222222:role/Other"}}
-			o.Consumer.Identity.Error = throttled
+			o.Link.Provider.Build = nil
+			o.Consumer.Identity.Error = broken
 		}, []string{"connection.principal-allowed"}, "only single roles"},
 	}
 	for _, x := range tests {

@@ -12,9 +12,10 @@ import (
 // serviceChecks: the endpoint service exists, works, and the consumer may use it.
 func serviceChecks() []Check {
 	return []Check{
+		balancerFreeCheck(),
 		check("connection.service-exists", "the endpoint service exists",
-			revision(1), severity(Critical), side(ProviderSide),
-			after("connection.provider-account"), needs("provider.service"),
+			revision(2), severity(Critical), side(ProviderSide),
+			after("connection.provider-account"), because("connection.load-balancer-free"), needs("provider.service"),
 			asserts("ec2:DescribeVpcEndpointServiceConfigurations returns the service in the provider account and the Region of the link"),
 			why("there is nothing to connect to"),
 			source("EC2 API reference, DescribeVpcEndpointServiceConfigurations; error code InvalidVpcEndpointServiceId.NotFound"),
@@ -77,7 +78,7 @@ func serviceChecks() []Check {
 		check("connection.service-visible", "the consumer sees the service",
 			revision(1), severity(Critical), side(ProviderSide),
 			after("connection.consumer-account", "connection.service-available", "connection.principal-allowed"),
-			needs("consumer.service"),
+			needs("consumer.service"), rows("PL-PERM-004"),
 			asserts("ec2:DescribeVpcEndpointServices with the service's name answers in the consumer account, and names the provider as owner"),
 			why("AWS answers InvalidServiceName to accounts that are not allowed, as if there were no such service"),
 			source("PrivateLink guide, Configure an endpoint service, manage permissions; error code InvalidServiceName"),
@@ -109,7 +110,7 @@ func permissionCheck() Check {
 		revision(2), severity(Critical), side(ProviderSide),
 		// With the wrong account in the link file, the one to allow would be the wrong one too.
 		after("connection.service-exists"), because("connection.consumer-account"),
-		needs("provider.permissions"), wants("consumer.identity"),
+		needs("provider.permissions"), wants("consumer.identity"), rows("PL-PERM-001", "PL-PERM-002", "PL-PERM-005"),
 		asserts("ec2:DescribeVpcEndpointServicePermissions holds *, the consumer account's root, or the caller's own role or user; their order and others beside them don't matter"),
 		why("without it the consumer cannot request a connection; one that was accepted before goes on working"),
 		source("PrivateLink guide, Configure an endpoint service, manage permissions; EC2 API reference, DescribeVpcEndpointServicePermissions"),

@@ -30,7 +30,11 @@ func Summarize(verdicts []Verdict, failOn Severity) Summary {
 			if v.Stands() {
 				s.Accepted++
 			}
-			if Required(v, failOn) {
+			switch {
+			case !Required(v, failOn):
+			case v.CouldNotAsk:
+				s.RequiredUntold++
+			default:
 				s.RequiredFailed++
 			}
 		case Blocked:

@@ -52,6 +52,9 @@ type Verdict struct {
 	Fix       *Fix     `json:"fix,omitempty"`  // set when it failed
 	// Accepted is set when it failed and the link file says that it may.
 	Accepted *Accepted `json:"accepted,omitempty"`
+	// CouldNotAsk marks a failure that says nothing of the link: the side could not be asked. For the
+	// exit code it counts as could not tell.
+	CouldNotAsk bool `json:"couldNotAsk,omitempty"`
 	// Duration is the time that the items it needs took to observe, not to judge.
 	Duration time.Duration `json:"duration"`
 }

@@ -129,10 +129,10 @@ func verdictErrors(verdicts []suites.Verdict, failOn suites.Severity) error {
 		if !suites.Required(v, failOn) {
 			continue
 		}
-		switch v.Status {
-		case suites.Failed:
+		switch {
+		case v.Status == suites.Failed && !v.CouldNotAsk:
 			failed = append(failed, v.Link+" "+v.Check)
-		case suites.Untold:
+		case v.Status == suites.Untold, v.CouldNotAsk:
 			untold = append(untold, v.Link+" "+v.Check)
 		}
 	}

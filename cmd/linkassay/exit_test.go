@@ -71,6 +71,7 @@ func TestVerdictErrors(t *testing.T) {
 		{"blocked and skipped are not failures", []suites.Verdict{verdict(suites.Blocked, suites.Critical), verdict(suites.Skipped, suites.Critical)}, "", 0},
 		{"untold", []suites.Verdict{verdict(suites.Untold, suites.Critical)}, "", 3},
 		{"untold advice", []suites.Verdict{verdict(suites.Untold, suites.Advice)}, "", 0},
+		{"a side could not be asked", []suites.Verdict{{Status: suites.Failed, Severity: suites.Critical, CouldNotAsk: true}}, "", 3},
 		{"failed and untold", []suites.Verdict{verdict(suites.Untold, suites.Critical), verdict(suites.Failed, suites.Critical)}, "", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {

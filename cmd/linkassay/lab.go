@@ -17,6 +17,7 @@ import (
 func newLab(a *app) *cobra.Command {
 	var (
 		dir, listen, fault string
+		policies           []string
 		provisioned        bool
 		seed               uint64
 	)
@@ -47,13 +48,18 @@ It ends on SIGINT or SIGTERM, with exit code 0. A directory serves one running l
 			if err := prepareFault(fault, &opts); err != nil {
 				return err
 			}
-			return a.runLab(cmd.Context(), dir, opts, provisioned, fault)
+			documents, err := readPolicies(policies)
+			if err != nil {
+				return err
+			}
+			return a.runLab(cmd.Context(), dir, opts, provisioned, fault, documents)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "directory for the configuration files that clients need")
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "loopback address of the AWS API; port 0 takes a free one")
 	cmd.Flags().BoolVar(&provisioned, "provisioned", false, "start with the walk-through's link already built")
 	cmd.Flags().StringVar(&fault, "fault", "", "break the provisioned link in this way (linkassay list faults)")
+	cmd.Flags().StringArrayVar(&policies, "policy", nil, "PROFILE=FILE: identity policy (JSON) of the profile's user, once the lab is ready; may be given more than once")
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "make ids and zone mappings repeatable; 0 takes a random seed")
 	return cmd
 }
@@ -74,7 +80,24 @@ func prepareFault(name string, opts *lab.Options) error {
 	return nil
 }
 
-func (a *app) runLab(ctx context.Context, dir string, opts lab.Options, provisioned bool, fault string) (err error) {
+// readPolicies reads the documents of --policy by profile.
+func readPolicies(flags []string) (map[string][]string, error) {
+	documents := map[string][]string{}
+	for _, f := range flags {
+		profile, path, ok := strings.Cut(f, "=")
+		if !ok || profile == "" || path == "" {
+			return nil, usageError("--policy %q: expected PROFILE=FILE", f)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, usageError("--policy: %v", err)
+		}
+		documents[profile] = append(documents[profile], string(b))
+	}
+	return documents, nil
+}
+
+func (a *app) runLab(ctx context.Context, dir string, opts lab.Options, provisioned bool, fault string, policies map[string][]string) (err error) {
 	dir, err = filepath.Abs(dir)
 	if err != nil {
 		return usageError("--dir: %v", err)
@@ -103,6 +126,11 @@ func (a *app) runLab(ctx context.Context, dir string, opts lab.Options, provisio
 		}
 		if err != nil {
 			return withCode(exitUntold, fmt.Errorf("provision the lab: %w", err))
+		}
+	}
+	for profile, documents := range policies {
+		if err := l.SetPolicies(profile, documents...); err != nil {
+			return usageError("--policy: %v", err)
 		}
 	}
 	files, err := l.WriteDir(dir)

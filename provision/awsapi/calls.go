@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 )
@@ -41,7 +42,7 @@ func (c *Clients) instrument(timeout time.Duration) []func(*middleware.Stack) er
 			bounded, cancel := context.WithTimeout(context.WithValue(ctx, lastAttemptKey{}, last), timeout)
 			defer cancel()
 			out, meta, err := next.HandleInitialize(bounded, in)
-			if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+			if err != nil && bounded.Err() != nil && !errors.Is(ctx.Err(), context.Canceled) { // the caller's deadline too
 				if _, ok := errors.AsType[smithy.APIError](last.err); ok {
 					err = &exhaustedError{reason: last.err, clock: err}
 				}
@@ -58,6 +59,12 @@ func (c *Clients) instrument(timeout time.Duration) []func(*middleware.Stack) er
 				n.Add(1)
 			}
 			out, meta, err := next.HandleFinalize(ctx, in)
+			if d, ok := awsmiddleware.GetAttemptSkew(meta); ok {
+				c.clock.Store(&d)
+			}
+			if class, _, _ := Classify(err); class == ClassThrottled {
+				c.throttled.Add(1)
+			}
 			if last, ok := ctx.Value(lastAttemptKey{}).(*lastAttempt); ok && ctx.Err() == nil {
 				last.err = err
 			}

@@ -48,7 +48,9 @@ type Clients struct {
 	Region  string
 
 	calls     atomic.Int64
-	transport *http.Transport // nil when the caller brought its own HTTP client
+	throttled atomic.Int64
+	clock     atomic.Pointer[time.Duration] // what the last answer said
+	transport *http.Transport               // nil when the caller brought its own HTTP client
 }
 
 // Option changes how clients are made.
@@ -130,6 +132,20 @@ func Open(ctx context.Context, a Access, opts ...Option) (*Clients, error) {
 
 // Calls is the number of requests sent so far, retries included.
 func (c *Clients) Calls() int64 { return c.calls.Load() }
+
+// Throttled is the number of answers so far that there were too many requests, those that a repetition
+// made up for included.
+func (c *Clients) Throttled() int64 { return c.throttled.Load() }
+
+// ClockOffset is how far the API's clock was ahead of this host's in the last answer, by its Date header, which
+// has whole seconds. It is false before the first answer.
+func (c *Clients) ClockOffset() (time.Duration, bool) {
+	d := c.clock.Load()
+	if d == nil {
+		return 0, false
+	}
+	return *d, true
+}
 
 // Close gives idle connections back. The clients stay usable.
 func (c *Clients) Close() {

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"crypto/subtle"
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -44,19 +43,4 @@ func scoped(service wire.Service, region string) error {
 		return nil
 	}
 	return &wire.AuthError{Reason: wire.BadSignature, Message: "Credential should be scoped to a valid region."}
-}
-
-// permitted refuses what the caller's role has no permission for, as each service does: before
-// anything about the request is looked at. GetCallerIdentity needs no permission.
-func (c *call) permitted() error {
-	action := c.service + ":" + c.action
-	if !slices.Contains(c.caller.lacks, action) || action == "sts:GetCallerIdentity" {
-		return nil
-	}
-	// The HTTP status is UNSOURCED, the text is shortened: AWS names the resource too.
-	why := fmt.Sprintf("User: %s is not authorized to perform: %s because no identity-based policy allows the %s action", c.caller.arn, action, action)
-	if c.service == "ec2" {
-		return wire.Errorf(http.StatusForbidden, "UnauthorizedOperation", "You are not authorized to perform this operation. %s", why)
-	}
-	return wire.Errorf(http.StatusForbidden, "AccessDenied", "%s", why)
 }

@@ -35,7 +35,7 @@ func describeConnections(c *call) (any, error) {
 	}
 	var found []*endpoint
 	for _, e := range c.endpoints {
-		if s := c.services[e.serviceID]; s != nil && c.owns(s) && !e.visibleFrom.After(c.now) && !e.hidden {
+		if s := c.services[e.serviceID]; s != nil && c.owns(s) && !e.connectedFrom.After(c.now) && !e.hidden {
 			found = append(found, e)
 		}
 	}

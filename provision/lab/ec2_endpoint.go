@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"cmp"
+	"encoding/json"
 	"net/netip"
 	"slices"
 
@@ -56,6 +58,8 @@ func createEndpoint(c *call) (any, error) {
 		serviceName:  r.service.name, serviceID: r.service.id, vpc: r.vpc.id,
 		state: endpointPendingAcceptance, groups: r.groups, suffix: c.alnum(8),
 		ipAddressType: r.types.ip, recordIPType: r.types.records, visibleFrom: c.now.Add(c.timing.EndpointVisible),
+		connectedFrom: c.now.Add(c.timing.EndpointVisible),
+		policy:        c.requestedPolicy(),
 	}
 	c.endpoints[e.id] = e // before its interfaces, which lead packets to it
 	if err := c.giveInterfaces(e, nil, r.places); err != nil {
@@ -162,9 +166,9 @@ func (c *call) endpointRequest() (*endpointRequest, error) {
 			inVPC++
 		}
 	}
-	if inVPC >= maxEndpointsPerVPC {
+	if inVPC >= c.endpointQuota {
 		// UNSOURCED text.
-		return nil, wire.Errorf(400, "VpcEndpointLimitExceeded", "The maximum number of VPC endpoints (%d) has been reached for the VPC %s", maxEndpointsPerVPC, r.vpc.id)
+		return nil, wire.Errorf(400, "VpcEndpointLimitExceeded", "The maximum number of VPC endpoints (%d) has been reached for the VPC %s", c.endpointQuota, r.vpc.id)
 	}
 	return r, nil
 }
@@ -319,8 +323,23 @@ func (c *call) checkNotForServices() error {
 			return wire.Errorf(400, "InvalidParameter", "Route tables are for Gateway endpoints only")
 		}
 	}
-	if c.params.String("PolicyDocument") != "" {
+	switch policy := c.params.String("PolicyDocument"); {
+	case policy == "":
+	case !c.endpointPolicies:
 		return wire.Errorf(400, "InvalidParameter", "The VPC endpoint service does not support endpoint policies")
+	case !json.Valid([]byte(policy)):
+		return wire.Errorf(400, "InvalidParameter", "The policy document is not valid JSON") // UNSOURCED code and text
 	}
 	return nil
+}
+
+// fullAccess is the policy that an endpoint has when it is given none.
+const fullAccess = `{"Statement":[{"Action":"*","Effect":"Allow","Principal":"*","Resource":"*"}]}`
+
+// requestedPolicy is the policy of an endpoint that is made; "" where endpoints have none.
+func (c *call) requestedPolicy() string {
+	if !c.endpointPolicies {
+		return ""
+	}
+	return cmp.Or(c.params.String("PolicyDocument"), fullAccess)
 }

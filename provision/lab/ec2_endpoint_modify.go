@@ -18,6 +18,7 @@ type endpointModification struct {
 	groups     []string
 	privateDNS bool
 	types      addressTypes
+	policy     string
 }
 
 // modifyEndpoint is ModifyVpcEndpoint. An available endpoint goes back to pending for a moment.
@@ -52,7 +53,7 @@ func modifyEndpoint(c *call) (any, error) {
 	if err := c.setAddressTypes(e, m.types); err != nil {
 		return nil, err
 	}
-	e.groups = m.groups
+	e.groups, e.policy = m.groups, m.policy
 	for _, id := range e.enis {
 		if n := c.interfaces[id]; n != nil {
 			n.groups = slices.Clone(m.groups)
@@ -81,8 +82,12 @@ func (c *call) endpointModification(e *endpoint) (*endpointModification, error) 
 	if m.privateDNS, err = c.params.Bool("PrivateDnsEnabled", e.privateDNS); err != nil {
 		return nil, err
 	}
-	if _, err := c.params.Bool("ResetPolicy", false); err != nil { // there is only the default policy
+	reset, err := c.params.Bool("ResetPolicy", false)
+	if err != nil {
 		return nil, err
+	}
+	if m.policy = e.policy; reset || c.params.Has("PolicyDocument") {
+		m.policy = c.requestedPolicy()
 	}
 	if err := c.checkNotForServices(); err != nil {
 		return nil, err

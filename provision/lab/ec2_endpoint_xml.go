@@ -16,7 +16,8 @@ type describeEndpointsResponse struct {
 	NextToken string                  `xml:"nextToken,omitempty"` // AWS documents an empty string on the last page; absent is the same to clients
 }
 
-// endpointItem is a VpcEndpoint. PolicyDocument is left out: services of customers show none.
+// endpointItem is a VpcEndpoint. PolicyDocument is left out where endpoints to services of customers have
+// none, as seen at AWS.
 type endpointItem struct {
 	ID               string                       `xml:"vpcEndpointId"`
 	Type             string                       `xml:"vpcEndpointType"`
@@ -37,6 +38,7 @@ type endpointItem struct {
 	Owner            string                       `xml:"ownerId"`
 	LastError        *lastErrorItem               `xml:"lastError"`
 	ServiceRegion    string                       `xml:"serviceRegion"`
+	Policy           string                       `xml:"policyDocument,omitempty"`
 }
 
 type endpointGroupItem struct {
@@ -70,7 +72,7 @@ func (w *world) endpointItem(e *endpoint) endpointItem {
 		RouteTables: wire.SetOf[string](nil), Subnets: wire.SetOf(slices.Clone(e.subnets)), Groups: wire.SetOf(groups),
 		IPAddressType: e.ipAddressType, DNSOptions: dnsOptionsItem{RecordIPType: e.recordIPType}, PrivateDNS: e.privateDNS,
 		Interfaces: wire.SetOf(slices.Clone(e.enis)), DNSEntries: wire.SetOf(w.dnsEntries(e)),
-		Created: timestamp(e.created), Tags: tagSet(e.tags), Owner: e.account, ServiceRegion: e.region,
+		Created: timestamp(e.created), Tags: tagSet(e.tags), Owner: e.account, ServiceRegion: e.region, Policy: e.policy,
 	}
 	if e.lastErrCode != "" {
 		item.LastError = &lastErrorItem{Message: e.lastErrMessage, Code: e.lastErrCode}

@@ -33,8 +33,10 @@ type Fault struct {
 // operator could cause is set through the AWS API, the others in the network.
 func Faults() []Fault {
 	return slices.Concat(
+		identityFaults(),
 		permissionFaults(),
 		serviceFaults(),
+		scopeFaults(),
 		balancerFaults(),
 		subnetFaults(),
 		targetFaults(),

@@ -72,6 +72,13 @@ func (l *Lab) network(vpcID string) (*vpcNetwork, error) {
 	return nil, fmt.Errorf("the lab has no VPC %s", vpcID)
 }
 
+// Skew sets the API's clock ahead of this host's by d, or behind it; 0 undoes it. Signatures and the Date
+// header go by it, nothing else does.
+func (l *Lab) Skew(d time.Duration) { l.api.skew.Store(int64(d)) }
+
+// Throttle refuses all calls of an account but STS's for being too many, or serves it again.
+func (l *Lab) Throttle(account string, on bool) { l.api.throttle.stop(account, on) }
+
 // StopServers stops the servers of an instance, which the API goes on calling running: its ports
 // refuse, and health checks notice. StartServers undoes it.
 func (l *Lab) StopServers(instanceID string) error {

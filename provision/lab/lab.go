@@ -35,6 +35,11 @@ type Options struct {
 	Region string
 	// Timing sets how long AWS takes for things; default Brisk.
 	Timing Timing
+	// EndpointsPerVPC is the quota of interface endpoints in a VPC (L-29B6F2EB); default 50.
+	EndpointsPerVPC int
+	// EndpointPolicies lets endpoints to customers' services have policies. Whether AWS's do is UNSOURCED;
+	// they do nothing to packets.
+	EndpointPolicies bool
 	// Link changes the walk-through's link before it is built; nil changes nothing.
 	Link func(*provision.Link)
 	// Seed makes ids, keys and zone mappings repeatable; 0 takes a random one.
@@ -52,6 +57,9 @@ type Account struct {
 	Domain string
 	// Roles can be assumed with sts:AssumeRole.
 	Roles []Role
+	// Policies are the identity policies of the account's user, as IAM takes them (JSON); without one it
+	// may do everything in its account.
+	Policies []string
 }
 
 // Role is an IAM role of an account.
@@ -60,6 +68,9 @@ type Role struct {
 	Path       string   // default "/"
 	ExternalID string   // asked for when not empty
 	Trusts     []string // account ids or ARNs that may assume it; empty: any account of the lab
+	// Policies are the role's identity policies, as IAM takes them (JSON); without one it may do everything
+	// in its account.
+	Policies []string
 	// Lacks are actions that the role has no permission for, such as "ec2:CreateVpcEndpoint"; it may do
 	// everything else in its account.
 	Lacks []string
@@ -99,10 +110,16 @@ func Brisk() Timing {
 	}
 }
 
+// The role that each default account has.
+const (
+	labRoleName   = "linkassay"
+	labExternalID = "linkassay-lab"
+)
+
 // DefaultAccounts are the two accounts of the walk-through. Each has a role "linkassay" that asks for
 // an external id, to try link files with roles.
 func DefaultAccounts() []Account {
-	roles := []Role{{Name: "linkassay", ExternalID: "linkassay-lab"}}
+	roles := []Role{{Name: labRoleName, ExternalID: labExternalID}}
 	return []Account{
 		{Profile: "provider", ID: "111111111111", Domain: "chartsinvestor.com", Roles: roles},
 		{Profile: "consumer", ID: "222222222222", Roles: roles},
@@ -261,13 +278,21 @@ func (l *Lab) addAccounts() error {
 	defer w.mu.Unlock()
 	for _, a := range l.opts.Accounts {
 		to := &account{id: a.ID, name: a.Profile, zones: map[string][]zone{}, roles: map[string]*role{}, domain: a.Domain}
+		var err error
+		if to.user, err = newGrants(a.Policies, nil); err != nil {
+			return fmt.Errorf("user of account %s: %w", a.ID, err)
+		}
 		for _, r := range a.Roles {
-			to.roles[r.Name] = &role{name: r.Name, path: rolePath(r.Path), externalID: r.ExternalID, trusts: slices.Clone(r.Trusts), lacks: slices.Clone(r.Lacks)}
+			g, err := newGrants(r.Policies, r.Lacks)
+			if err != nil {
+				return fmt.Errorf("role %s of account %s: %w", r.Name, a.ID, err)
+			}
+			to.roles[r.Name] = &role{name: r.Name, path: rolePath(r.Path), externalID: r.ExternalID, trusts: slices.Clone(r.Trusts), grants: g}
 		}
 		w.accounts[a.ID] = to
 		key := &accessKey{
 			id: "AKIALAB" + w.ids.upper(13), secret: w.mixed(40), account: a.ID,
-			arn: w.arn("iam", "", a.ID, "user/lab"), userID: "AIDA" + w.ids.upper(17),
+			arn: w.arn("iam", "", a.ID, "user/lab"), userID: "AIDA" + w.ids.upper(17), grants: to.user,
 		}
 		w.keys[key.id] = key
 		if a.Domain == "" {

@@ -44,6 +44,7 @@ type account struct {
 	zones  map[string][]zone // by Region: this account's own names for the zone ids
 	roles  map[string]*role  // by role name (path stripped)
 	domain string            // public zone that exists from the start; empty: none
+	user   *grants           // of its user
 }
 
 // zone is an availability zone as one account names it.
@@ -58,7 +59,7 @@ type role struct {
 	path       string // "/" or "/team/"
 	externalID string // required when not empty
 	trusts     []string
-	lacks      []string // actions without permission
+	grants     *grants
 }
 
 // accessKey is a credential: a user's own key or a session's.
@@ -68,7 +69,7 @@ type accessKey struct {
 	arn               string // arn:aws:iam::…:user/lab or arn:aws:sts::…:assumed-role/Role/session
 	userID            string
 	expires           time.Time // zero: never
-	lacks             []string  // actions that it has no permission for: Role.Lacks
+	grants            *grants   // the user's or the role's
 }
 
 // tags keeps a resource's tags; order is by key when written.
@@ -272,7 +273,9 @@ type endpoint struct {
 	ipAddressType  string
 	recordIPType   string
 	visibleFrom    time.Time // until then Describe answers InvalidVpcEndpointId.NotFound
-	generation     int       // counts modifications, so that a late transition does not undo a newer one
+	connectedFrom  time.Time // until then the provider's list of connections lacks it
+	policy         string
+	generation     int // counts modifications, so that a late transition does not undo a newer one
 	lastErrCode    string
 	lastErrMessage string
 	gateway        bool // a gateway endpoint: no interfaces, no names

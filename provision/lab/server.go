@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/linkassay/linkassay/provision/lab/internal/wire"
@@ -36,7 +37,8 @@ type server struct {
 	verifier   *wire.Verifier
 	throttle   *throttle
 	requests   *requestLog
-	ids        *idSource // of requests; the world's would give other ids after more polling
+	skew       atomic.Int64 // time.Duration that the API's clock is ahead of the host's
+	ids        *idSource    // of requests; the world's would give other ids after more polling
 
 	listener net.Listener
 	http     *http.Server
@@ -166,6 +168,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"account", record.Account, "status", record.Status, "code", record.Code, "took", record.Duration, "request", record.RequestID)
 
 	h := w.Header()
+	h.Set("Date", time.Now().Add(time.Duration(s.skew.Load())).UTC().Format(http.TimeFormat))
 	answer.service.SetHeaders(h, record.RequestID)
 	if answer.service.Name == "" {
 		h.Set("Content-Type", "application/x-amz-json-1.1")
@@ -210,7 +213,7 @@ func (s *server) answer(r *http.Request, record *Request) (reply, error) {
 	var key *accessKey
 	err := authErr
 	if err == nil {
-		key, err = s.authenticate(r, body, a, record.Time)
+		key, err = s.authenticate(r, body, a, record.Time.Add(time.Duration(s.skew.Load())))
 	}
 	if err == nil {
 		record.Account, record.ARN = key.account, key.arn
@@ -242,7 +245,8 @@ func (s *server) form(c *call, record *Request, out reply) (reply, error) {
 	version := c.params.String("Version")
 	op, ok := s.operations[service.Name][c.action]
 	if ok {
-		record.Action, record.Write = c.action, op.mutates
+		dry, _ := strconv.ParseBool(c.params.String("DryRun"))
+		record.Action, record.Write = c.action, op.mutates && !dry
 	}
 	if !s.throttle.allow(c.account, service.Name, record.Time) {
 		return out, throttled(service)
@@ -274,9 +278,6 @@ func (s *server) form(c *call, record *Request, out reply) (reply, error) {
 // run runs an operation, and encodes its result, with the world to itself. A panic costs the
 // request, not the lab.
 func (s *server) run(c *call, mutates bool, operation func() ([]byte, error)) (out []byte, err error) {
-	if err := c.permitted(); err != nil {
-		return nil, err
-	}
 	s.world.mu.Lock()
 	defer s.world.mu.Unlock()
 	defer func() {
@@ -286,6 +287,9 @@ func (s *server) run(c *call, mutates bool, operation func() ([]byte, error)) (o
 		}
 	}()
 	c.now = time.Now()
+	if err := c.permitted(); err != nil {
+		return nil, err
+	}
 	out, err = operation()
 	if err == nil && mutates {
 		s.world.changed()

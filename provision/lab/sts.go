@@ -89,7 +89,7 @@ func assumeRole(c *call) (any, error) {
 		arn:     c.arn("sts", "", account, "assumed-role/"+name+"/"+session), // without the role's path
 		userID:  roleID(account, name) + ":" + session,
 		expires: c.now.Add(time.Duration(duration) * time.Second),
-		lacks:   r.lacks,
+		grants:  r.grants,
 	}
 	c.keys[k.id] = k
 	var out assumedRole

@@ -14,6 +14,7 @@ type throttle struct {
 
 	mu      sync.Mutex
 	buckets map[string]*bucket
+	stopped map[string]bool // accounts that get no call through
 }
 
 type bucket struct {
@@ -26,16 +27,27 @@ func newThrottle(t Timing) *throttle {
 	if burst < 1 {
 		burst = max(1, math.Ceil(t.Rate))
 	}
-	return &throttle{rate: t.Rate, burst: burst, buckets: map[string]*bucket{}}
+	return &throttle{rate: t.Rate, burst: burst, buckets: map[string]*bucket{}, stopped: map[string]bool{}}
+}
+
+// stop refuses all calls of an account but STS's, as when others of its organization use up what PrivateLink
+// gives it, or serves it again.
+func (t *throttle) stop(account string, on bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stopped[account] = on
 }
 
 // allow takes a token of the account's bucket for the service, if there is one.
 func (t *throttle) allow(account, service string, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopped[account] && service != "sts" {
+		return false
+	}
 	if t.rate <= 0 {
 		return true
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	b := t.buckets[account+"/"+service]
 	if b == nil {
 		b = &bucket{tokens: t.burst, at: now}

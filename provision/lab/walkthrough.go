@@ -99,7 +99,7 @@ func (l *Lab) LinkFile(dir string) ([]byte, error) {
 	return b.Bytes(), e.Close()
 }
 
-// Open gets into one of the lab's accounts with its own key. It takes the place of
+// Open gets into one of the lab's accounts with its own key, and from there into the party's role. It takes the place of
 // provision.OpenParty where the lab is in the same process.
 func (l *Lab) Open(ctx context.Context, p provision.Party, region string) (*awsapi.Clients, error) {
 	for _, a := range l.opts.Accounts {
@@ -110,7 +110,11 @@ func (l *Lab) Open(ctx context.Context, p provision.Party, region string) (*awsa
 		if !ok {
 			break
 		}
-		return awsapi.Open(ctx, awsapi.Access{Region: region}, awsapi.WithStatic(l.URL(), id, secret))
+		access := awsapi.Access{Region: region}
+		if p.Role != nil {
+			access.RoleARN, access.ExternalID = p.Role.ARN, p.Role.ExternalID
+		}
+		return awsapi.Open(ctx, access, awsapi.WithStatic(l.URL(), id, secret))
 	}
 	return nil, fmt.Errorf("open account %s: the lab has no such account", p.Account)
 }

@@ -35,6 +35,9 @@ type engine struct {
 	booked  map[string]booking    // by instance id
 	fixed   map[string]bool       // load balancer interfaces whose address was asked for
 	tls     map[string]tlsSetting // by listener ARN
+
+	endpointQuota    int  // interface endpoints in a VPC
+	endpointPolicies bool // Options.EndpointPolicies
 }
 
 // newWorld makes an empty world and starts its clock. The accounts are added by whoever starts
@@ -58,6 +61,7 @@ func newWorld(opts Options, ids *idSource, log *slog.Logger) *world {
 			parts: map[string]*vpcParts{}, cursors: map[string]netip.Addr{},
 			mapped: map[string]bool{}, booked: map[string]booking{},
 			fixed: map[string]bool{}, tls: map[string]tlsSetting{},
+			endpointQuota: cmp.Or(opts.EndpointsPerVPC, maxEndpointsPerVPC), endpointPolicies: opts.EndpointPolicies,
 		},
 		accounts: map[string]*account{}, keys: map[string]*accessKey{},
 		vpcs: map[string]*vpc{}, subnets: map[string]*subnet{}, groups: map[string]*securityGroup{}, acls: map[string]*networkACL{},
