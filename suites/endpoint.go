@@ -37,7 +37,8 @@ func endpointChecks() []Check {
 			body(func(c *C, o *probes.Observation) {
 				e, _ := value(o.Consumer.Endpoint)
 				c.Fact("endpoint", "%s", or(e.ID, o.Link.Consumer.EndpointID, "none"))
-				if conn, ok := connectionOf(o.Link, e.ID, maybe(o.Provider.Connections)); ok && !e.Found {
+				if all := connectionsOf(o.Link, e.ID, maybe(o.Provider.Connections)); len(all) == 1 && !e.Found {
+					conn := all[0]
 					c.Fact("provider", "sees %s as %s", conn.EndpointID, conn.State)
 					c.Blame(ConsumerSide, notShownYet(conn.EndpointID))
 				}

@@ -150,9 +150,9 @@ func quotaCheck() Check {
 // otherConnections are the service's connections beside the link's own, in one of the states.
 func otherConnections(o *probes.Observation, states ...string) []probes.Connection {
 	all := maybe(o.Provider.Connections)
-	mine, _ := connectionOf(o.Link, "", all)
+	mine := endpointIDs(connectionsOf(o.Link, "", all))
 	return slices.DeleteFunc(slices.Clone(all), func(conn probes.Connection) bool {
-		return conn.EndpointID == mine.EndpointID || !slices.Contains(states, strings.ToLower(conn.State))
+		return slices.Contains(mine, conn.EndpointID) || !slices.Contains(states, strings.ToLower(conn.State))
 	})
 }
 
