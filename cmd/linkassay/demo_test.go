@@ -27,6 +27,9 @@ func TestDemoInterrupted(t *testing.T) {
 			b.until(t, step)
 			b.signal(t, syscall.SIGINT, 130)
 			holds(t, "stderr", b.stderr.String(), "link destroyed, lab is down")
+			if strings.Contains(b.stderr.String(), "again to go on") {
+				t.Errorf("nothing stays that could be gone on with:\n%s", b.stderr.String())
+			}
 			if r := readRun(t, out); r.ExitCode != 130 || len(r.ExitReasons) == 0 {
 				t.Errorf("run.json: exit code %d, %q", r.ExitCode, r.ExitReasons)
 			}
