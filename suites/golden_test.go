@@ -19,8 +19,8 @@ import (
 // verdict of a check whose revision did not rise.
 var updateGolden = flag.Bool("update-golden", false, "write the recorded observations and verdicts anew")
 
-// golden are the fixtures that are recorded: Observations as a run writes them, and the verdicts
-// that were given on them.
+// golden are the fixtures that are recorded: Observations made by hand, in the form in which a run writes its own,
+// and the verdicts that were given on them.
 func golden() []string {
 	return []string{
 		"healthy", "consumer-only", "provider-only", "control-plane-only",

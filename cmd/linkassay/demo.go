@@ -42,9 +42,15 @@ and no network.`,
 		},
 	}
 	cmd.Flags().StringVar(&fault, "fault", "", "break the link in this way before verifying (linkassay list faults)")
+	completeFaults(cmd)
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "make ids and zone mappings repeatable; 0 takes a random seed")
 	flags.register(cmd)
 	return cmd
+}
+
+func isUsage(err error) bool {
+	code, _ := exitCode(err)
+	return code == exitUsage
 }
 
 // demo is one walk-through.
@@ -63,8 +69,12 @@ type demo struct {
 func (d *demo) run(ctx context.Context, opts lab.Options, flags judgeFlags) error {
 	run := d.newAssay(flags)
 	if err := d.build(ctx, opts, flags); err != nil {
-		err = errors.Join(buildError(ctx, err), d.close(ctx))
-		if code, _ := exitCode(err); code == exitUsage {
+		if err = buildError(ctx, err); ctx.Err() != nil && !isUsage(err) {
+			// What provision says of going on is for a link that stays.
+			err = withCode(exitInterrupted, errors.New("interrupted while the link was being built; what was built of it is removed"))
+		}
+		err = errors.Join(err, d.close(ctx))
+		if isUsage(err) {
 			return err
 		}
 		run.err = err

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 )
 
 // bare is no lab: an environment without AWS credentials, for commands that need none.
@@ -25,6 +27,9 @@ func TestDemoInterrupted(t *testing.T) {
 			b.until(t, step)
 			b.signal(t, syscall.SIGINT, 130)
 			holds(t, "stderr", b.stderr.String(), "link destroyed, lab is down")
+			if strings.Contains(b.stderr.String(), "again to go on") {
+				t.Errorf("nothing stays that could be gone on with:\n%s", b.stderr.String())
+			}
 			if r := readRun(t, out); r.ExitCode != 130 || len(r.ExitReasons) == 0 {
 				t.Errorf("run.json: exit code %d, %q", r.ExitCode, r.ExitReasons)
 			}
@@ -68,14 +73,42 @@ func TestSecondProcessSeesWhatDemoSees(t *testing.T) {
 			lab.wants(t, 1, "verify", "-f", filepath.Join(lab.dir, "link.yaml"), "--out", outside)
 			<-b.ended
 			b.exits(t, 1)
-			got, want := readRun(t, outside), readRun(t, inside)
-			if got.verdicts() != want.verdicts() {
-				t.Errorf("verify:\n%s\ndemo:\n%s", got.verdicts(), want.verdicts())
-			}
-			if g, w := strings.Join(got.ExitReasons, "\n"), strings.Join(want.ExitReasons, "\n"); g != w {
-				t.Errorf("verify ended for %q, demo for %q", g, w)
-			}
+			sameRun(t, outside, inside)
 		})
+	}
+	// The same from the beginning: a bare lab, in which the second process builds the link itself.
+	t.Run("built by the second process", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		lab := startLab(t)
+		link := filepath.Join(lab.dir, "link.yaml")
+		lab.wants(t, 0, "apply", "-f", link)
+		lab.wants(t, 0, "verify", "-f", link, "--out", filepath.Join(dir, "applied"))
+		bare(t).wants(t, 0, "demo", "--out", filepath.Join(dir, "healthy"))
+		sameRun(t, filepath.Join(dir, "applied"), filepath.Join(dir, "healthy"))
+
+		endpoints := must(t, lab.clients(t, "consumer").EC2.DescribeVpcEndpoints, &ec2.DescribeVpcEndpointsInput{}).VpcEndpoints
+		provider := lab.clients(t, "provider")
+		services := must(t, provider.EC2.DescribeVpcEndpointServiceConfigurations, &ec2.DescribeVpcEndpointServiceConfigurationsInput{}).ServiceConfigurations
+		must(t, provider.EC2.RejectVpcEndpointConnections, &ec2.RejectVpcEndpointConnectionsInput{
+			ServiceId: services[0].ServiceId, VpcEndpointIds: []string{*endpoints[0].VpcEndpointId},
+		})
+		lab.wants(t, 1, "verify", "-f", link, "--out", filepath.Join(dir, "broken"))
+		bare(t).wants(t, 1, "demo", "--fault", "rejected", "--out", filepath.Join(dir, "rejected"))
+		sameRun(t, filepath.Join(dir, "broken"), filepath.Join(dir, "rejected"))
+		lab.wants(t, 0, "destroy", "-f", link)
+	})
+}
+
+// sameRun wants the same statuses, blockers and reasons to end in two reports.
+func sameRun(t *testing.T, verify, demo string) {
+	t.Helper()
+	got, want := readRun(t, verify), readRun(t, demo)
+	if got.verdicts() == "" || got.verdicts() != want.verdicts() {
+		t.Errorf("verify:\n%s\ndemo:\n%s", got.verdicts(), want.verdicts())
+	}
+	if g, w := strings.Join(got.ExitReasons, "\n"), strings.Join(want.ExitReasons, "\n"); g != w {
+		t.Errorf("verify ended for %q, demo for %q", g, w)
 	}
 }
 

@@ -60,8 +60,23 @@ It ends on SIGINT or SIGTERM, with exit code 0. A directory serves one running l
 	cmd.Flags().BoolVar(&provisioned, "provisioned", false, "start with the walk-through's link already built")
 	cmd.Flags().StringVar(&fault, "fault", "", "break the provisioned link in this way (linkassay list faults)")
 	cmd.Flags().StringArrayVar(&policies, "policy", nil, "PROFILE=FILE: identity policy (JSON) of the profile's user, once the lab is ready; may be given more than once")
+	completeFaults(cmd)
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "make ids and zone mappings repeatable; 0 takes a random seed")
 	return cmd
+}
+
+// completeFaults makes the shell offer the faults' names for --fault.
+func completeFaults(cmd *cobra.Command) {
+	err := cmd.RegisterFlagCompletionFunc("fault", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		var names []string
+		for _, f := range lab.Faults() {
+			names = append(names, f.Name+"\t"+f.Text)
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	})
+	if err != nil {
+		panic(err) // the flag is there: it is registered beside this
+	}
 }
 
 // prepareFault refuses a fault that the lab does not have, and changes the lab's options to those that

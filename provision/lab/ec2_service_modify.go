@@ -202,7 +202,8 @@ func (p *privateLink) modifyServicePayer(c *call) (any, error) {
 var dnsLabel = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
 
 // privateNameFrom checks a private DNS name: lower case, at least two labels, the first may be a
-// wildcard. Mixed case is lowered, as AWS does.
+// wildcard. Mixed case is lowered, as Terraform's users see AWS do; the PrivateLink guide says only that names must
+// be lower case, and that AWS never refuses one for it is UNSOURCED.
 func privateNameFrom(name string) (string, error) {
 	if name == "" {
 		return "", nil
