@@ -43,6 +43,9 @@ type Options struct {
 	// Tries is the number of TCP connects per target and port; default 3. Where a vantage
 	// expects a timeout it is always 1.
 	Tries int
+	// Started is when the work on the Observation began, where finding the link came before Observe and
+	// took its own time; zero means now.
+	Started time.Time
 	// Now is the clock of every time stamp; default time.Now.
 	Now func() time.Time
 	// Concurrency bounds the connections and, apart from them, the DNS questions in flight;
@@ -85,7 +88,10 @@ func (r *run) now() time.Time { return r.o.Now().UTC() }
 // soon as the probes in flight have given up, with what was observed so far.
 func Observe(ctx context.Context, link provision.Link, src Sources, o Options) *Observation {
 	r := newRun(ctx, link, src, o)
-	obs := &Observation{Format: Format, Link: link, Started: r.now()}
+	obs := &Observation{Format: Format, Link: link, Started: o.Started.UTC()}
+	if o.Started.IsZero() {
+		obs.Started = r.now()
+	}
 	why := r.gather(obs)
 	if why == nil {
 		why = absent{NotReached}

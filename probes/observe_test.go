@@ -67,6 +67,20 @@ func dryRuns(all []DryRun) string {
 	return strings.Join(words, " ")
 }
 
+// Finding the link took its time too: the Observation counts from then.
+func TestObserveCountsFromTheBeginning(t *testing.T) {
+	t.Parallel()
+	link := testLink()
+	link.Provider.Access, link.Consumer.Access = provision.AccessNone, provision.AccessNone
+	began := time.Now().Add(-30 * time.Second)
+	if o := Observe(t.Context(), link, Sources{}, Options{Started: began}); !o.Started.Equal(began) || o.Started.Location() != time.UTC {
+		t.Errorf("started %v, want %v", o.Started, began)
+	}
+	if o := Observe(t.Context(), link, Sources{}, Options{}); time.Since(o.Started) > 20*time.Second {
+		t.Errorf("started %v", o.Started)
+	}
+}
+
 func TestObserveAHealthyLink(t *testing.T) {
 	t.Parallel()
 	_, provider := account(t, providerAccount())

@@ -90,7 +90,7 @@ func (b *builder) endpoint(ctx context.Context) error {
 			}
 		default:
 			b.isEndpoint(e, true)
-			return nil
+			return b.completeSubnets(ctx, e)
 		}
 	}
 	groups := b.link.Consumer.Build.SecurityGroupIDs
@@ -126,6 +126,36 @@ func (b *builder) endpoint(ctx context.Context) error {
 	return b.wait(ctx, "the endpoint", 0, func(ctx context.Context) (string, bool, error) {
 		e, err := describeEndpoint(ctx, c, b.link.Consumer.EndpointID)
 		return "not known yet", err == nil && e.VpcEndpointId != nil, unless(notYet, err)
+	})
+}
+
+// completeSubnets puts the endpoint back into the subnets that it has lost. Those that it has beyond are not apply's.
+func (b *builder) completeSubnets(ctx context.Context, e ec2types.VpcEndpoint) error {
+	c, id := b.sides.Consumer, aws.ToString(e.VpcEndpointId)
+	var lost []string
+	for _, s := range b.consumer.subnetIDs() {
+		if !slices.Contains(e.SubnetIds, s) {
+			lost = append(lost, s)
+		}
+	}
+	if len(lost) == 0 || aws.ToString(e.VpcId) != b.consumer.vpc {
+		return nil
+	}
+	_, err := c.EC2.ModifyVpcEndpoint(ctx, &ec2.ModifyVpcEndpointInput{VpcEndpointId: aws.String(id), AddSubnetIds: lost})
+	if err != nil {
+		return attempted(err, "put the endpoint %s into %s again", id, strings.Join(lost, ", "))
+	}
+	b.say("put %s into %s again", id, strings.Join(lost, ", "))
+	return b.wait(ctx, "the endpoint's interfaces", 0, func(ctx context.Context) (string, bool, error) {
+		now, err := describeEndpoint(ctx, c, id)
+		if err != nil {
+			return "not known yet", false, unless(notYet, err)
+		}
+		has := len(now.NetworkInterfaceIds) >= len(now.SubnetIds)
+		for _, s := range lost {
+			has = has && slices.Contains(now.SubnetIds, s)
+		}
+		return fmt.Sprintf("%d of %d", len(now.NetworkInterfaceIds), len(now.SubnetIds)), has, nil
 	})
 }
 

@@ -86,3 +86,27 @@ func TestApplyReplacesTerminatedInstances(t *testing.T) {
 		}
 	}
 }
+
+// A zone that the endpoint lost is put back.
+func TestApplyRestoresTheEndpointsSubnets(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, quick())
+	built := w.apply(t, w.link)
+	before := w.endpoint(t, built.Consumer.EndpointID).SubnetIds
+	if _, err := w.sides.Consumer.EC2.ModifyVpcEndpoint(t.Context(), &ec2.ModifyVpcEndpointInput{
+		VpcEndpointId: aws.String(built.Consumer.EndpointID), RemoveSubnetIds: before[:1],
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); len(w.endpoint(t, built.Consumer.EndpointID).SubnetIds) == len(before); {
+		if time.Now().After(deadline) {
+			t.Fatal("the endpoint keeps its subnet")
+		}
+	}
+	again := w.apply(t, w.link)
+	e := w.endpoint(t, again.Consumer.EndpointID)
+	if again.Consumer.EndpointID != built.Consumer.EndpointID || len(e.SubnetIds) != len(before) || len(e.NetworkInterfaceIds) != len(before) {
+		t.Errorf("%s is in %v with %v, was in %v", again.Consumer.EndpointID, e.SubnetIds, e.NetworkInterfaceIds, before)
+	}
+	w.verified(t, again)
+}

@@ -142,10 +142,11 @@ func labVantages(l *lab.Lab, account string) ([]probes.Placed, error) {
 func (d *demo) observe(ctx context.Context, flags judgeFlags) looked {
 	progress := func(s string) { d.p.line("%s", s) }
 	return flags.look(ctx, progress, func(ctx context.Context, wait time.Duration) *probes.Observation {
+		started := time.Now()
 		link := d.lab.Believed()
 		link.Vantages = append(slices.Clone(d.link.Vantages), link.Vantages...)
 		link, src := sources(ctx, link, d.way, d.lab.Open)
-		return probes.Observe(ctx, link, src, probes.Options{Wait: wait, ReadFile: d.lab.ReadFile, Progress: progress})
+		return probes.Observe(ctx, link, src, probes.Options{Wait: wait, ReadFile: d.lab.ReadFile, Progress: progress, Started: started})
 	})
 }
 

@@ -82,10 +82,11 @@ func (a *app) observeAll(ctx context.Context, links []provision.Link, ways []way
 			p.line("observing %s", l.Name)
 			progress := func(s string) { p.line("%s: %s", l.Name, s) }
 			all[i] = flags.look(ctx, progress, func(ctx context.Context, wait time.Duration) *probes.Observation {
+				started := time.Now()
 				found, src := sources(ctx, l, ways[i], nil)
 				defer src.Provider.Close()
 				defer src.Consumer.Close()
-				return probes.Observe(ctx, found, src, probes.Options{Wait: wait, ReadFile: readFile, Progress: progress})
+				return probes.Observe(ctx, found, src, probes.Options{Wait: wait, ReadFile: readFile, Progress: progress, Started: started})
 			})
 			p.line("observed %s", l.Name)
 		})

@@ -3,6 +3,7 @@ package awsapi
 import (
 	"context"
 	"errors"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -42,8 +43,9 @@ func (c *Clients) instrument(timeout time.Duration) []func(*middleware.Stack) er
 			bounded, cancel := context.WithTimeout(context.WithValue(ctx, lastAttemptKey{}, last), timeout)
 			defer cancel()
 			out, meta, err := next.HandleInitialize(bounded, in)
-			if err != nil && bounded.Err() != nil && !errors.Is(ctx.Err(), context.Canceled) { // the caller's deadline too
-				if _, ok := errors.AsType[smithy.APIError](last.err); ok {
+			if err != nil && errors.Is(bounded.Err(), context.DeadlineExceeded) { // the caller's deadline too
+				_, said := errors.AsType[smithy.APIError](last.err)
+				if _, sent := errors.AsType[*url.Error](last.err); said || sent {
 					err = &exhaustedError{reason: last.err, clock: err}
 				}
 			}

@@ -221,6 +221,13 @@ func retryer(attempts int) aws.Retryer {
 		o.MaxAttempts = attempts
 		o.MaxBackoff = maxBackoff
 		o.RateLimiter = ratelimit.None
+		refused := retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+			if isRefused(err) {
+				return aws.FalseTernary
+			}
+			return aws.UnknownTernary
+		})
+		o.Retryables = append([]retry.IsErrorRetryable{refused}, o.Retryables...)
 		o.Retryables = append(o.Retryables, retry.RetryableErrorCode{Codes: map[string]struct{}{
 			"Unavailable":        {}, // EC2: right after a service was made
 			"ServiceUnavailable": {},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -214,11 +215,47 @@ func TestMessagesAreSafeToPrint(t *testing.T) {
 func TestOutOfReach(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, func(string, url.Values, int) (int, string) { return 200, "" })
-	c := f.open(t, awsapi.WithRetries(1))
+	c := f.open(t)
 	f.Close()
+	begun := time.Now()
 	_, err := c.EC2.DescribeVpcs(t.Context(), &ec2.DescribeVpcsInput{})
-	if class, code, message := awsapi.Classify(err); class != awsapi.ClassNetwork || code != "" || message == "" {
+	want := "nothing answers at " + f.URL + " (connection refused)"
+	if class, code, message := awsapi.Classify(err); class != awsapi.ClassNetwork || code != "" || message != want {
 		t.Errorf("class %q, code %q, message %q", class, code, message)
+	}
+	if n := c.Calls(); n != 1 {
+		t.Errorf("asked %d times in %s; a refusal does not pass by itself", n, time.Since(begun))
+	}
+}
+
+// An API that accepts connections and never answers is repeated until the time is over: that it was silent is
+// said, not that a context ended.
+func TestSilenceIsNamed(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+		}
+	}()
+	c, err := awsapi.Open(t.Context(), awsapi.Access{Region: "us-east-1"}, awsapi.WithStatic("http://"+l.Addr().String(), "AKID", "s"), awsapi.WithRetries(1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err = c.EC2.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{})
+	if class, _, message := awsapi.Classify(err); class != awsapi.ClassNetwork || !strings.Contains(message, "http://"+l.Addr().String()) || strings.Contains(message, "attempts") || strings.Contains(message, "context") {
+		t.Errorf("class %q, message %q", class, message)
 	}
 }
 

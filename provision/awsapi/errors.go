@@ -134,15 +134,6 @@ func inOperation(err error, service string, operations ...string) bool {
 	return false
 }
 
-// reason is the error's text without the SDK's preamble about the operation.
-func reason(err error) string {
-	var op *smithy.OperationError
-	if errors.As(err, &op) && op.Err != nil {
-		return op.Err.Error()
-	}
-	return err.Error()
-}
-
 // clean makes text from the other side safe to print: one line, no control characters, bounded.
 func clean(s string, limit int) string {
 	var b strings.Builder
