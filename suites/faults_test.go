@@ -22,7 +22,7 @@ type fault struct {
 func faults() []fault {
 	return slices.Concat(
 		linkFaults(),
-		balancerFaults(),
+		balancerFaults(), proxyFaults(),
 		recordFaults(),
 		pathFaults(),
 		familyFaults(),
