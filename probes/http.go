@@ -38,6 +38,7 @@ type request struct {
 	method string
 	target *url.URL // path and query
 	body   *regexp.Regexp
+	echo   *regexp.Regexp // finds the endpoint id that the target tells
 }
 
 func newRequest(h provision.HTTP) (*request, error) {
@@ -56,6 +57,11 @@ func newRequest(h provision.HTTP) (*request, error) {
 	if h.Body != "" {
 		if q.body, err = regexp.Compile(h.Body); err != nil {
 			return nil, failure(FailInternal, "read http.body", "%s", err.Error())
+		}
+	}
+	if h.EndpointID != "" {
+		if q.echo, err = regexp.Compile(h.EndpointID); err != nil {
+			return nil, failure(FailInternal, "read http.endpointId", "%s", err.Error())
 		}
 	}
 	return q, nil
@@ -211,6 +217,11 @@ func (q *request) do(conn net.Conn, host string, e *Exchange) error {
 	if q.body != nil {
 		matched := q.body.Match(body.Bytes())
 		e.BodyMatched = &matched
+	}
+	if q.echo != nil {
+		if m := q.echo.FindSubmatch(body.Bytes()); len(m) > 1 {
+			e.EndpointID = clean(string(m[1]), maxName)
+		}
 	}
 	switch {
 	case err != nil && limited.N <= 0:

@@ -184,3 +184,18 @@ func TestClientCertificateRefusedAfterTheHandshake(t *testing.T) {
 		t.Errorf("HTTP %q (%s), TLS %q (%s)", e.Outcome, e.Detail, h.Outcome, h.Detail)
 	}
 }
+
+// What a target tells of the proxy protocol header is kept; a target that tells nothing is no error.
+func TestEndpointIDInTheAnswer(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		"proxy-endpoint vpce-0123456789abcdef0\n": "vpce-0123456789abcdef0",
+		"proxy-endpoint none\n":                   "",
+	} {
+		server := raw(t, fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body), hold)
+		_, x := reachPort(t, patient(), provision.Port{HTTP: &provision.HTTP{EndpointID: "proxy-endpoint (vpce-[0-9a-f]+)"}}, server, nil)
+		if e := x.http.list[0]; e.Outcome != OK || e.EndpointID != want {
+			t.Errorf("%q: got %s %q, want %q", body, e.Outcome, e.EndpointID, want)
+		}
+	}
+}

@@ -506,4 +506,5 @@ type Exchange struct {
 	BodyBytes   int64             `json:"bodyBytes"`         // read, at most the bound
 	BodySHA256  string            `json:"bodySha256,omitempty"`
 	BodyMatched *bool             `json:"bodyMatched,omitempty"` // nil when the link file expects no body
+	EndpointID  string            `json:"endpointId,omitempty"`  // what the target says that it read in the proxy protocol header
 }

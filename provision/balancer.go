@@ -104,7 +104,7 @@ func (b *builder) portOf(ctx context.Context, p Port) error {
 		b.groupARNs = map[uint16]string{}
 	}
 	b.groupARNs[p.Port] = arn
-	if err := b.setProxyProtocol(ctx, arn); err != nil {
+	if err := b.setProxyProtocol(ctx, arn, p); err != nil {
 		return err
 	}
 	if err := b.register(ctx, arn, p); err != nil {
@@ -152,9 +152,10 @@ func (b *builder) targetGroup(ctx context.Context, p Port) (string, error) {
 	return arn, err
 }
 
-func (b *builder) setProxyProtocol(ctx context.Context, arn string) error {
+func (b *builder) setProxyProtocol(ctx context.Context, arn string, p Port) error {
 	const key = "proxy_protocol_v2.enabled"
-	c, want := b.sides.Provider, fmt.Sprint(b.link.Provider.Build.ProxyProtocol)
+	on, _ := b.link.ProxyProtocol(p)
+	c, want := b.sides.Provider, fmt.Sprint(on)
 	now, err := c.ELB.DescribeTargetGroupAttributes(ctx, &elb.DescribeTargetGroupAttributesInput{TargetGroupArn: aws.String(arn)})
 	if err != nil {
 		return attempted(err, "read the attributes of %s", arn)

@@ -57,6 +57,7 @@ links:
     # What the service listens on. A port without tls and http is judged by TCP alone.
     ports:
       - port: 80
+        # proxyProtocol: true                   # whether the targets read the proxy protocol v2 header
         http:
           path: /
           status: [200]

@@ -125,8 +125,10 @@ type ConsumerBuild struct {
 type Port struct {
 	Port       uint16 `yaml:"port" json:"port" jsonschema:"minimum=1,maximum=65535"`
 	TargetPort uint16 `yaml:"targetPort,omitempty" json:"targetPort,omitempty" jsonschema:"description=port on the targets; default: the same"`
-	TLS        *TLS   `yaml:"tls,omitempty" json:"tls,omitempty" jsonschema:"description=the port speaks TLS"`
-	HTTP       *HTTP  `yaml:"http,omitempty" json:"http,omitempty" jsonschema:"description=the port speaks HTTP (over TLS where tls is given)"`
+	// ProxyProtocol says whether the targets read the proxy protocol v2 header on this port; nil says nothing.
+	ProxyProtocol *bool `yaml:"proxyProtocol,omitempty" json:"proxyProtocol,omitempty" jsonschema:"description=whether the targets read the proxy protocol v2 header on this port; default: what provider.build says or else anything"`
+	TLS           *TLS  `yaml:"tls,omitempty" json:"tls,omitempty" jsonschema:"description=the port speaks TLS"`
+	HTTP          *HTTP `yaml:"http,omitempty" json:"http,omitempty" jsonschema:"description=the port speaks HTTP (over TLS where tls is given)"`
 }
 
 // TLS says how a TLS handshake on a port is judged.
@@ -143,7 +145,10 @@ type HTTP struct {
 	Path    string            `yaml:"path,omitempty" json:"path,omitempty" jsonschema:"description=default /"`
 	Headers map[string]string `yaml:"headers,omitempty" json:"headers,omitempty"`
 	Status  []int             `yaml:"status,omitempty" json:"status,omitempty" jsonschema:"description=accepted status codes; default 200"`
-	Body    string            `yaml:"body,omitempty" json:"body,omitempty" jsonschema:"description=regular expression (RE2) that the body's first 64 KiB must match"`
+	// EndpointID finds, with its first group, the endpoint id in the body of a target that tells what it
+	// read in the proxy protocol header.
+	EndpointID string `yaml:"endpointId,omitempty" json:"endpointId,omitempty" jsonschema:"description=regular expression (RE2) whose first group finds in the body the endpoint id that the target read in the proxy protocol header"`
+	Body       string `yaml:"body,omitempty" json:"body,omitempty" jsonschema:"description=regular expression (RE2) that the body's first 64 KiB must match"`
 }
 
 // Expect is what a vantage expects of the link.
@@ -197,6 +202,16 @@ func (d Duration) Or(def time.Duration) time.Duration {
 		return def
 	}
 	return time.Duration(d)
+}
+
+// ProxyProtocol says whether the port's targets are to get the proxy protocol v2 header, and whether
+// the link file says so at all.
+func (l *Link) ProxyProtocol(p Port) (on, said bool) {
+	if p.ProxyProtocol != nil {
+		return *p.ProxyProtocol, true
+	}
+	b := l.Provider.Build
+	return b != nil && b.ProxyProtocol, b != nil && b.ProxyProtocol
 }
 
 // ConsumerPrincipal is the principal that stands for the whole consumer account.

@@ -290,6 +290,11 @@ func (d *document) checkHTTP(h *HTTP, at string) {
 		_, err := regexp.Compile(h.Body)
 		d.rule(err == nil, at+"/body", "body is not a regular expression (%v), expected RE2 syntax", err)
 	}
+	if h.EndpointID != "" {
+		re, err := regexp.Compile(h.EndpointID)
+		d.rule(err == nil, at+"/endpointId", "endpointId is not a regular expression (%v), expected RE2 syntax", err)
+		d.rule(err != nil || re.NumSubexp() == 1, at+"/endpointId", "endpointId is %s, expected one group around the id", show(h.EndpointID))
+	}
 }
 
 func (d *document) checkVantages(l *Link, at string) {

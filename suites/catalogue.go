@@ -27,6 +27,7 @@ func Catalogue() []Check {
 		vpcDNSChecks(),
 		nameChecks(),
 		tcpChecks(),
+		proxyChecks(),
 		tlsChecks(),
 		httpChecks(),
 	)

@@ -128,7 +128,7 @@ func TestBalancerFixes(t *testing.T) {
 			setTargets(o, "tg/http", "unhealthy", "Target.ResponseCodeMismatch", "Health checks failed with these codes: [404]")
 		}},
 		{"checks go to the port of the traffic", "elbv2 modify-target-group --target-group-arn tg/https --health-check-port traffic-port ", func(o *probes.Observation) {
-			o.Provider.TargetGroups.Value[1].HealthPort = "9000"
+			o.Provider.TargetGroups.Value[1].HealthPort = "80"
 			setTargets(o, "tg/https", "unhealthy", "Target.Timeout", "Request timed out")
 		}},
 		{"a listener on a wrong port is moved", "elbv2 modify-listener --listener-arn l/443 --port 443 ", func(o *probes.Observation) {

@@ -24,6 +24,7 @@ func faults() []fault {
 		linkFaults(),
 		aloneFaults(),
 		balancerFaults(),
+		proxyFaults(),
 		recordFaults(),
 		pathFaults(),
 		familyFaults(),

@@ -13,7 +13,7 @@ func httpChecks() []Check {
 	return []Check{
 		check("reachability.http-interfaces", "HTTP answers as expected on every interface",
 			revision(2), severity(Critical), side(ProviderSide),
-			after("reachability.tcp-interfaces", "reachability.tls-handshake", "reachability.tls-certificate"),
+			after("reachability.tcp-interfaces", "proxy.connections-parsed", "reachability.tls-handshake", "reachability.tls-certificate"),
 			needs("reach.http", "consumer.interfaces"),
 			asserts("on each port with http, through each interface, "+wanted),
 			why("a connection that is accepted and never answered, or answered by the wrong service, is no service"),

@@ -86,7 +86,7 @@ func targetStateChecks() []Check {
 		),
 		check("connection.health-check-code", "health checks get an accepted code",
 			revision(1), severity(Critical), side(ProviderSide),
-			after("connection.targets-checked"),
+			after("connection.targets-checked", "proxy.health-checks-parsed"),
 			needs("provider.loadBalancers", "provider.listeners", "provider.targetHealth"), wants("provider.targetGroups"),
 			asserts("behind the listener of each link port, unless a target is healthy, none fails its HTTP health checks with a status code that the target group does not accept (Target.ResponseCodeMismatch)"),
 			why("the servers answer, and yet count as dead: the check asks for another path or code than they have"),

@@ -17,7 +17,7 @@ func tlsChecks() []Check {
 	return []Check{
 		check("reachability.tls-handshake", "TLS handshakes complete on every interface",
 			revision(1), severity(Critical), side(ProviderSide),
-			after("reachability.tcp-interfaces"), needs("reach.tls"),
+			after("reachability.tcp-interfaces", "proxy.connections-parsed"), needs("reach.tls"),
 			asserts("on each port with tls a handshake with the private DNS name (or tls.serverName) as SNI completes through each interface"),
 			why("a target that speaks no TLS, or that takes the proxy protocol header for it, is of no use to clients"),
 			source("RFC 8446; NLB guide, target group attributes, proxy protocol"),

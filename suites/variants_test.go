@@ -115,7 +115,9 @@ func linkVariants() []variant {
 			o.Consumer.HostedZones.Value = append(o.Consumer.HostedZones.Value, probes.HostedZone{ID: "ZPARENT", Name: "chartsinvestor.com.", OwnerAccount: "222222222222"})
 		}, nil},
 		{"one-zone-on-purpose", func(o *probes.Observation) {
-			o.Link.Provider.Build = &provision.ProviderBuild{Zones: zones[:1]}
+			o.Link.Provider.Build = &provision.ProviderBuild{
+				Zones: zones[:1], AllowedPrincipals: []string{"arn:aws:iam::333333333333:root", "arn:aws:iam::222222222222:root"},
+			}
 			lb := &o.Provider.LoadBalancers.Value[0]
 			lb.Zones, o.Provider.Service.Value.ZoneIDs = lb.Zones[:1], zones[:1]
 			absent(&o.Consumer.Subnets, probes.NoConsumerAccess)

@@ -41,6 +41,7 @@ func Faults() []Fault {
 		subnetFaults(),
 		targetFaults(),
 		providerZoneFaults(),
+		proxyFaults(),
 		endpointFaults(),
 		groupFaults(),
 		pathFaults(),

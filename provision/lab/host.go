@@ -29,10 +29,15 @@ const (
 // serveComment in user data names the ports that an instance serves:
 //
 //	#linkassay:serve http=80,8080 https=443,8443
+//
+// With proxy=unknown its servers take a proxy protocol header for what the client says.
 const serveComment = "#linkassay:serve"
 
 // hostPorts are the ports that an instance serves.
-type hostPorts struct{ http, https []uint16 }
+type hostPorts struct {
+	http, https []uint16
+	plain       bool // the servers don't know the proxy protocol
+}
 
 // portsFromUserData reads the serve comment. User data without one, or with one that cannot be
 // read, gives the usual ports: an instance of the lab always serves something.
@@ -46,6 +51,10 @@ func portsFromUserData(userData string) hostPorts {
 		var ports hostPorts
 		for _, field := range strings.Fields(rest) {
 			key, list, _ := strings.Cut(field, "=")
+			if key == "proxy" && list == "unknown" {
+				ports.plain = true
+				continue
+			}
 			for _, s := range strings.Split(list, ",") {
 				port, err := strconv.ParseUint(s, 10, 16)
 				if err != nil || port == 0 {
@@ -118,7 +127,7 @@ func (h *host) tryStart() error {
 		if err != nil {
 			return fmt.Errorf("listen on %s port %d of instance %s: %w", h.addr, port, h.instance, err)
 		}
-		l = newHostListener(l, hostConnections)
+		l = newHostListener(l, hostConnections, h.ports.plain)
 		if secure {
 			l = tls.NewListener(l, h.tlsConfig())
 		}

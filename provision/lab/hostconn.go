@@ -14,6 +14,7 @@ type hostConn struct {
 	net.Conn
 	r       *bufio.Reader
 	release func()
+	plain   bool // a header is left for the server to read
 
 	read   sync.Once
 	closed sync.Once
@@ -22,7 +23,11 @@ type hostConn struct {
 }
 
 func (c *hostConn) Read(b []byte) (int, error) {
-	c.read.Do(func() { c.header, c.err = readProxyHeader(c.r) })
+	c.read.Do(func() {
+		if !c.plain {
+			c.header, c.err = readProxyHeader(c.r)
+		}
+	})
 	if c.err != nil {
 		return 0, c.err
 	}
@@ -49,10 +54,11 @@ type hostListener struct {
 	slots chan struct{}
 	done  chan struct{}
 	once  sync.Once
+	plain bool
 }
 
-func newHostListener(l net.Listener, most int) *hostListener {
-	return &hostListener{Listener: l, slots: make(chan struct{}, most), done: make(chan struct{})}
+func newHostListener(l net.Listener, most int, plain bool) *hostListener {
+	return &hostListener{Listener: l, slots: make(chan struct{}, most), done: make(chan struct{}), plain: plain}
 }
 
 func (l *hostListener) Accept() (net.Conn, error) {
@@ -67,7 +73,7 @@ func (l *hostListener) Accept() (net.Conn, error) {
 		release()
 		return nil, err
 	}
-	return &hostConn{Conn: c, r: bufio.NewReaderSize(c, 4096), release: release}, nil
+	return &hostConn{Conn: c, r: bufio.NewReaderSize(c, 4096), release: release, plain: l.plain}, nil
 }
 
 func (l *hostListener) Close() error {

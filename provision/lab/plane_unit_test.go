@@ -138,10 +138,16 @@ func TestPortsFromUserData(t *testing.T) {
 		"#linkassay:serve http=0":                                 usual,
 		"#linkassay:serve http=70000":                             usual,
 		"#linkassay:serve ftp=21":                                 usual,
+		"#linkassay:serve http=80 proxy=unknown":                  "http [80] https [] plain",
+		"#linkassay:serve http=80 proxy=odd":                      usual,
 		"#linkassay:serve http":                                   usual,
 	} {
 		p := portsFromUserData(in)
-		if got := fmt.Sprintf("http %v https %v", p.http, p.https); got != want {
+		got := fmt.Sprintf("http %v https %v", p.http, p.https)
+		if p.plain {
+			got += " plain"
+		}
+		if got != want {
 			t.Errorf("%q: %s, want %s", in, got, want)
 		}
 	}
