@@ -23,7 +23,7 @@ func faults() []fault {
 	return slices.Concat(
 		linkFaults(),
 		balancerFaults(),
-		recordFaults(),
+		recordFaults(), nameFaults(),
 		pathFaults(),
 		familyFaults(),
 		identityFaults(),
@@ -43,6 +43,7 @@ func linkFaults() []fault {
 			absent(&o.Consumer.VPC, probes.NoSubject)
 			absent(&o.Consumer.SecurityGroups, probes.NoSubject)
 			absent(&o.Consumer.HostedZones, probes.NoSubject)
+			absent(&o.Consumer.DHCPOptions, probes.NoSubject)
 			absent(&o.DNS.Regional, probes.NoSubject)
 			absent(&o.DNS.Zonal, probes.NoSubject)
 			setDNS(o.DNS.Private, nxdomain)

@@ -47,6 +47,7 @@ func Faults() []Fault {
 		txtFaults(),
 		txtPlaceFaults(),
 		privateNameFaults(),
+		resolverFaults(),
 		familyFaults(),
 		networkFaults(),
 	)
