@@ -26,6 +26,7 @@ type consumerItems struct {
 	hostedZones    *promise[[]HostedZone]
 	endpoints      *promise[[]EndpointSummary]
 	dryRuns        *promise[[]DryRun]
+	dhcpOptions    *promise[DHCPOptions]
 }
 
 // askConsumer starts all questions to the consumer's account.
@@ -108,6 +109,7 @@ func (r *run) askConsumer(sd side, serviceName string) *consumerItems {
 		}
 		return r.consumerDryRuns(sd, s, ep)
 	})
+	c.dhcpOptions = ask(r, "consumer.dhcpOptions", func(s *span) (DHCPOptions, error) { return r.dhcpOptions(sd, s, c.vpc) })
 	return c
 }
 
@@ -125,7 +127,7 @@ func (c *consumerItems) collect() Consumer {
 	return Consumer{
 		Identity: c.identity.item, Zones: c.zones.item, Service: c.service.item, Endpoint: c.endpoint.item,
 		Interfaces: c.interfaces.item, Subnets: c.subnets.item, BuildSubnets: c.buildSubnets.item, VPC: c.vpc.item, SecurityGroups: c.securityGroups.item,
-		HostedZones: c.hostedZones.item, Endpoints: c.endpoints.item, DryRuns: c.dryRuns.item,
+		HostedZones: c.hostedZones.item, Endpoints: c.endpoints.item, DryRuns: c.dryRuns.item, DHCPOptions: c.dhcpOptions.item,
 	}
 }
 

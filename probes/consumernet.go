@@ -143,7 +143,7 @@ func (r *run) vpc(sd side, s *span, id string) (VPC, error) {
 	if len(raw.Vpcs) == 0 {
 		return VPC{}, absent{NoSubject}
 	}
-	v := VPC{ID: id, DNSSupport: support, DNSHostnames: hostnames, CIDRs: cidrsOf(raw.Vpcs[0])}
+	v := VPC{ID: id, DNSSupport: support, DNSHostnames: hostnames, DHCPOptions: aws.ToString(raw.Vpcs[0].DhcpOptionsId), CIDRs: cidrsOf(raw.Vpcs[0])}
 	for _, a := range raw.Vpcs[0].Ipv6CidrBlockAssociationSet {
 		if a.Ipv6CidrBlockState != nil && a.Ipv6CidrBlockState.State == ec2types.VpcCidrBlockStateCodeAssociated {
 			v.IPv6CIDRs = append(v.IPv6CIDRs, aws.ToString(a.Ipv6CidrBlock))

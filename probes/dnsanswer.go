@@ -80,9 +80,22 @@ func digest(l *Lookup, a answer, q question) {
 	if l.Outcome == OK && len(l.Addrs)+len(l.Texts)+len(l.Hosts) == 0 {
 		l.Outcome = NoData
 	}
+	if l.Outcome == NoData || l.Outcome == NXDomain {
+		l.Negative = negativeIn(m)
+	}
 	if l.Outcome == Failed {
 		l.Detail = "the server answered " + l.RCode
 	}
+}
+
+// negativeIn reads the SOA record of an answer without records (RFC 2308, section 3).
+func negativeIn(m *dns.Msg) *Negative {
+	for _, rr := range m.Ns {
+		if soa, ok := rr.(*dns.SOA); ok {
+			return &Negative{Zone: clean(bare(dns.CanonicalName(soa.Hdr.Name)), maxName), TTL: min(soa.Hdr.Ttl, soa.Minttl)}
+		}
+	}
+	return nil
 }
 
 func rcodeOutcome(rcode int) Outcome {

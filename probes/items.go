@@ -75,6 +75,7 @@ var itemTable = sync.OnceValue(func() []itemAccess {
 		access("consumer.api", func(o *Observation) **Item[API] { return &o.Consumer.API }),
 		access("consumer.endpoints", func(o *Observation) **Item[[]EndpointSummary] { return &o.Consumer.Endpoints }),
 		access("consumer.dryRuns", func(o *Observation) **Item[[]DryRun] { return &o.Consumer.DryRuns }),
+		access("consumer.dhcpOptions", func(o *Observation) **Item[DHCPOptions] { return &o.Consumer.DHCPOptions }),
 		access("dns.private", func(o *Observation) **Item[[]Lookup] { return &o.DNS.Private }),
 		access("dns.regional", func(o *Observation) **Item[[]Lookup] { return &o.DNS.Regional }),
 		access("dns.zonal", func(o *Observation) **Item[[]Lookup] { return &o.DNS.Zonal }),

@@ -115,9 +115,10 @@ type Consumer struct {
 	SecurityGroups *Item[[]SecurityGroup] `json:"securityGroups"` // consumer.securityGroups: those of the endpoint
 	HostedZones    *Item[[]HostedZone]    `json:"hostedZones"`    // consumer.hostedZones: private zones seen by the VPC
 
-	API       *Item[API]               `json:"api"`       // consumer.api
-	Endpoints *Item[[]EndpointSummary] `json:"endpoints"` // consumer.endpoints: all of the endpoint's VPC
-	DryRuns   *Item[[]DryRun]          `json:"dryRuns"`   // consumer.dryRuns: where the link file has build
+	API         *Item[API]               `json:"api"`         // consumer.api
+	Endpoints   *Item[[]EndpointSummary] `json:"endpoints"`   // consumer.endpoints: all of the endpoint's VPC
+	DryRuns     *Item[[]DryRun]          `json:"dryRuns"`     // consumer.dryRuns: where the link file has build
+	DHCPOptions *Item[DHCPOptions]       `json:"dhcpOptions"` // consumer.dhcpOptions: those of the VPC
 }
 
 // DNS is what resolvers answered. Lookups are ordered by vantage, name and type.
@@ -374,6 +375,7 @@ type VPC struct {
 	IPv6CIDRs    []string `json:"ipv6Cidrs,omitempty"`
 	DNSSupport   bool     `json:"dnsSupport"`
 	DNSHostnames bool     `json:"dnsHostnames"`
+	DHCPOptions  string   `json:"dhcpOptionsId,omitempty"`
 }
 
 // HostedZone is a private hosted zone that the consumer's VPC sees (ListHostedZonesByVPC).
@@ -403,7 +405,8 @@ type Lookup struct {
 	Texts     []string       `json:"texts,omitempty"` // TXT records, each one's strings joined
 	Hosts     []string       `json:"hosts,omitempty"` // NS targets
 	TTL       uint32         `json:"ttl,omitempty"`   // seconds; the smallest in the answer
-	Wire      []byte         `json:"wire,omitempty"`  // the answer message as it came
+	Negative  *Negative      `json:"negative,omitempty"`
+	Wire      []byte         `json:"wire,omitempty"` // the answer message as it came
 }
 
 // TXT is the domain verification record looked up where AWS looks: at the authoritative servers,

@@ -31,3 +31,16 @@ type OtherService struct {
 	State            string   `json:"state,omitempty"`
 	LoadBalancerARNs []string `json:"loadBalancerArns,omitempty"`
 }
+
+// DHCPOptions are what a VPC's instances get to know when they start: above all which DNS servers to ask.
+type DHCPOptions struct {
+	ID         string   `json:"id"`
+	Servers    []string `json:"servers,omitempty"` // domain-name-servers: AmazonProvidedDNS or addresses
+	DomainName string   `json:"domainName,omitempty"`
+}
+
+// Negative is what an answer without records says of itself in its SOA record.
+type Negative struct {
+	Zone string `json:"zone"` // whose answer it is, without the trailing dot
+	TTL  uint32 `json:"ttl"`  // seconds for which it may still be kept
+}

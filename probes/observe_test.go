@@ -125,6 +125,7 @@ func TestObserveAHealthyLink(t *testing.T) {
 		{"proxy protocol", fmt.Sprint(p.TargetGroups.Value[0].ProxyProtocol), "true"},
 		{"the domain's zones alone", fmt.Sprint(len(p.HostedZones.Value), " ", p.HostedZones.Value[0].ID, " ", p.HostedZones.Value[0].NameServers), "1 Z1 [ns-1.awsdns-00.com ns-2.awsdns-00.net]"},
 		{"the verification's records alone", fmt.Sprint(len(p.HostedZones.Value[0].Records), " ", p.HostedZones.Value[0].Records[0].Texts), "1 [" + testValue + "]"},
+		{"DHCP options", fmt.Sprint(c.DHCPOptions.Value.ID, c.DHCPOptions.Value.Servers), "dopt-0a[AmazonProvidedDNS]"},
 		{"services", fmt.Sprint(len(p.Services.Value), " ", p.Services.Value[0].Verification.Value), "1 " + testValue},
 		{"network ACL", fmt.Sprint(o.Path.ConsumerACLs.Value), "[{acl-0b vpc-0b true [subnet-a] [{90 false true 6 80 443 10.0.0.0/8} {32767 false false -1 0 0 0.0.0.0/0}]}]"},
 		{"provider's network ACL", o.Path.ProviderACLs.Value[0].ID, "acl-0a"},
@@ -476,8 +477,11 @@ func TestResolverChoice(t *testing.T) {
 	t.Parallel()
 	own := &mapped{resolvers: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:53")}}
 	r := testRun(t, provision.Link{})
-	known := &way{run: r, consumer: &consumerItems{vpc: given(VPC{CIDRs: []string{"10.7.0.0/16"}}, nil)}}
-	unknown := &way{run: r, consumer: &consumerItems{vpc: given(VPC{}, absent{NoConsumerAccess})}}
+	with := func(d DHCPOptions) *way {
+		return &way{run: r, consumer: &consumerItems{vpc: given(VPC{CIDRs: []string{"10.7.0.0/16"}}, nil), dhcpOptions: given(d, nil)}}
+	}
+	known := with(DHCPOptions{Servers: []string{"AmazonProvidedDNS"}})
+	unknown := &way{run: r, consumer: &consumerItems{vpc: given(VPC{}, absent{NoConsumerAccess}), dhcpOptions: given(DHCPOptions{}, absent{NoConsumerAccess})}}
 	for _, tc := range []struct {
 		w    *way
 		p    Placed
@@ -488,6 +492,7 @@ func TestResolverChoice(t *testing.T) {
 		{known, Placed{provision.Vantage{Resolver: "fd00::2"}, own}, "[[fd00::2]:53]"},
 		{known, Placed{provision.Vantage{}, own}, "[192.0.2.1:53]"},
 		{known, Placed{provision.Vantage{}, &mapped{}}, "[10.7.0.2:53]"},
+		{with(DHCPOptions{Servers: []string{"10.7.1.1", "10.7.1.2"}}), Placed{provision.Vantage{}, &mapped{}}, "[10.7.1.1:53 10.7.1.2:53]"},
 		{unknown, Placed{provision.Vantage{}, &mapped{}}, "[169.254.169.253:53]"},
 	} {
 		if got := fmt.Sprint(tc.w.resolversOf(tc.p)); got != tc.want {

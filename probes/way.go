@@ -166,8 +166,8 @@ func (w *way) resolve(p place, resolvers []netip.AddrPort, name string, qtype ui
 	return first
 }
 
-// resolversOf names the resolvers of a vantage: those of the link file, or its own, or the one of
-// the consumer's VPC.
+// resolversOf names the resolvers of a vantage: those of the link file, or its own, or those that the
+// consumer's VPC gives its instances.
 func (w *way) resolversOf(v Placed) []netip.AddrPort {
 	if v.Spec.Resolver != "" {
 		if ap, ok := parseResolver(v.Spec.Resolver); ok {
@@ -175,6 +175,9 @@ func (w *way) resolversOf(v Placed) []netip.AddrPort {
 		}
 	}
 	if own := v.Vantage.Resolvers(); len(own) > 0 {
+		return own
+	}
+	if own := w.serversOfVPC(); len(own) > 0 {
 		return own
 	}
 	if vpc, err := w.consumer.vpc.value(); err == nil {
@@ -185,6 +188,24 @@ func (w *way) resolversOf(v Placed) []netip.AddrPort {
 		}
 	}
 	return []netip.AddrPort{netip.MustParseAddrPort(unknownResolver)}
+}
+
+// serversOfVPC are the DNS servers that the VPC's instances ask, where its DHCP options name others than
+// the VPC's own.
+func (w *way) serversOfVPC() []netip.AddrPort {
+	d, err := w.consumer.dhcpOptions.value()
+	if err != nil {
+		return nil
+	}
+	var out []netip.AddrPort
+	for _, s := range d.Servers {
+		a, err := netip.ParseAddr(s)
+		if err != nil { // AmazonProvidedDNS
+			return nil
+		}
+		out = append(out, netip.AddrPortFrom(a, 53))
+	}
+	return out
 }
 
 // parseResolver reads IP or IP:PORT.

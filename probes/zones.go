@@ -239,3 +239,35 @@ func (r *run) services(sd side, s *span) ([]OtherService, error) {
 	slices.SortFunc(all, func(a, b OtherService) int { return cmp.Compare(a.ID, b.ID) })
 	return all, nil
 }
+
+// dhcpOptions reads what the VPC tells its instances.
+func (r *run) dhcpOptions(sd side, s *span, vpc *promise[VPC]) (DHCPOptions, error) {
+	v, err := vpc.value()
+	switch {
+	case err != nil:
+		return DHCPOptions{}, err
+	case v.DHCPOptions == "" || v.DHCPOptions == "default": // the VPC has none
+		return DHCPOptions{ID: v.DHCPOptions}, nil
+	}
+	out, err := call(r, s, "ec2:DescribeDhcpOptions", func(ctx context.Context) (*ec2.DescribeDhcpOptionsOutput, error) {
+		return sd.EC2.DescribeDhcpOptions(ctx, &ec2.DescribeDhcpOptionsInput{DhcpOptionsIds: []string{v.DHCPOptions}})
+	})
+	if err != nil && !isNotFound(err) {
+		return DHCPOptions{}, err
+	}
+	d := DHCPOptions{ID: v.DHCPOptions}
+	if err != nil || len(out.DhcpOptions) == 0 {
+		return d, nil
+	}
+	for _, c := range out.DhcpOptions[0].DhcpConfigurations {
+		for _, value := range c.Values {
+			switch text := clean(aws.ToString(value.Value), maxName); aws.ToString(c.Key) {
+			case "domain-name-servers":
+				d.Servers = append(d.Servers, text)
+			case "domain-name":
+				d.DomainName = text
+			}
+		}
+	}
+	return d, nil
+}

@@ -1,6 +1,7 @@
 package suites
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -78,6 +79,77 @@ func recordFaults() []fault {
 			setTXT(o, func(q *probes.TXTQuestion) { q.Outcome, q.RCode, q.Texts = probes.DNSRefused, "REFUSED", nil })
 			unverified(o, "failed")
 		}, "verification.zone-delegated", ProviderSide, nil},
+	}
+}
+
+// nameFaults: the private DNS name in the consumer's VPC.
+func nameFaults() []fault {
+	denied := func(zone string, ttl uint32) func(o *probes.Observation) {
+		return func(o *probes.Observation) {
+			setDNS(o.DNS.Private, func(l probes.Lookup) probes.Lookup {
+				x := failedLookup(l.Vantage, l.Name, probes.NXDomain)
+				x.Type, x.Negative = l.Type, &probes.Negative{Zone: zone, TTL: ttl}
+				return x
+			})
+			reach(o)
+		}
+	}
+	public := netip.MustParseAddr("203.0.113.80")
+	moved := func(o *probes.Observation) {
+		o.DNS.Public.Value[0].Outcome, o.DNS.Public.Value[0].Addrs, o.DNS.Public.Value[0].Negative = probes.OK, []netip.Addr{public}, nil
+	}
+	return []fault{
+		{"custom-dns-servers", func(o *probes.Observation) {
+			o.Consumer.DHCPOptions.Value.Servers = []string{"10.0.0.53", "10.0.1.53"}
+			noPrivateName(o)
+		}, "dns.dhcp-options", ConsumerSide, []string{"dns.private-dns-enabled", "dns.no-shadowing-zone", "dns.regional-name-resolves"}},
+		{"custom-dns-servers-are-silent", func(o *probes.Observation) {
+			o.Consumer.DHCPOptions.Value.Servers = []string{"10.0.0.53"}
+			for _, it := range []*probes.Item[[]probes.Lookup]{o.DNS.Private, o.DNS.Regional, o.DNS.Zonal} {
+				setDNS(it, func(l probes.Lookup) probes.Lookup { return failedLookup(l.Vantage, l.Name, probes.TimedOut) })
+			}
+			reach(o)
+		}, "dns.dhcp-options", ConsumerSide, nil},
+		{"another-endpoint-has-the-name", func(o *probes.Observation) {
+			o.Consumer.Endpoint.Value.PrivateDNSEnabled, o.Consumer.Endpoint.Value.OtherNames = false, nil
+			setDNS(o.DNS.Private, func(l probes.Lookup) probes.Lookup {
+				if l.Type == "A" {
+					return lookup(l.Vantage, l.Name, "A", []netip.Addr{netip.MustParseAddr("10.0.1.77")})
+				}
+				return l
+			})
+			reach(o)
+		}, "dns.no-conflicting-endpoint", ConsumerSide, []string{"dns.no-shadowing-zone", "verification.state"}},
+		{"switched-early", func(o *probes.Observation) {
+			moved(o)
+			o.Consumer.Endpoint.Value.State = "pending"
+			o.Provider.Connections.Value[0].State = "pending"
+			allTCP(o, probes.TimedOut)
+		}, "dns.not-switched-early", ConsumerSide, []string{"connection.accepted"}},
+		{"no-such-name-kept", denied("chartsinvestor.com", 600), "dns.no-kept-negative-answer", Network, []string{"dns.private-dns-enabled", "dns.dhcp-options"}},
+		{"no-such-name-new", denied("chartsinvestor.com", 900), "dns.private-name-resolves", Network, []string{"dns.no-kept-negative-answer"}},
+		{"no-such-name-of-another-zone", denied("intra.chartsinvestor.com", 60), "dns.private-name-resolves", Network, []string{"dns.no-kept-negative-answer"}},
+		{"public-address", func(o *probes.Observation) {
+			moved(o)
+			setDNS(o.DNS.Private, func(l probes.Lookup) probes.Lookup {
+				if l.Type == "A" {
+					return lookup(l.Vantage, l.Name, "A", []netip.Addr{public})
+				}
+				return l
+			})
+			reach(o)
+		}, "dns.private-name-not-public", Network, []string{"dns.private-name-resolves", "dns.private-dns-enabled"}},
+	}
+}
+
+// Split-horizon DNS is allowed, and so are DNS servers of one's own that forward to the VPC's.
+func TestHealthyNames(t *testing.T) {
+	t.Parallel()
+	o := healthy()
+	o.Consumer.DHCPOptions.Value.Servers = []string{"10.0.0.53"}
+	o.DNS.Public.Value[0].Outcome, o.DNS.Public.Value[0].Addrs = probes.OK, []netip.Addr{netip.MustParseAddr("203.0.113.80")}
+	if failed := byStatus(Judge(o, Catalogue(), nil), Failed); len(failed) > 0 {
+		t.Errorf("failed: %v", failed)
 	}
 }
 

@@ -26,6 +26,7 @@ func faults() []fault {
 		balancerFaults(),
 		proxyFaults(),
 		recordFaults(),
+		nameFaults(),
 		pathFaults(),
 		familyFaults(),
 		identityFaults(),
@@ -45,6 +46,7 @@ func linkFaults() []fault {
 			absent(&o.Consumer.VPC, probes.NoSubject)
 			absent(&o.Consumer.SecurityGroups, probes.NoSubject)
 			absent(&o.Consumer.HostedZones, probes.NoSubject)
+			absent(&o.Consumer.DHCPOptions, probes.NoSubject)
 			absent(&o.DNS.Regional, probes.NoSubject)
 			absent(&o.DNS.Zonal, probes.NoSubject)
 			setDNS(o.DNS.Private, nxdomain)

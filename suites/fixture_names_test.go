@@ -18,10 +18,11 @@ func names(o *probes.Observation) {
 	}
 	o.Provider.HostedZones = item([]probes.ProviderZone{zone})
 	o.Provider.Services = item([]probes.OtherService{{ID: serviceID, PrivateDNSName: name, Verification: o.Provider.Service.Value.Verification}})
+	o.Consumer.DHCPOptions = item(probes.DHCPOptions{ID: "dopt-0a", Servers: []string{"AmazonProvidedDNS"}})
 	var public []probes.Lookup
 	for _, kind := range []string{"A", "AAAA"} {
 		l := failedLookup("publicDNS", name, probes.NXDomain)
-		l.Type = kind
+		l.Type, l.Negative = kind, &probes.Negative{Zone: "chartsinvestor.com", TTL: 900}
 		public = append(public, l)
 	}
 	o.DNS.Public = item(public)

@@ -56,6 +56,7 @@ func linkVariants() []variant {
 			absent(&c.VPC, probes.NoConsumerAccess)
 			absent(&c.SecurityGroups, probes.NoConsumerAccess)
 			absent(&c.HostedZones, probes.NoConsumerAccess)
+			absent(&c.DHCPOptions, probes.NoConsumerAccess)
 			noConsumerPath(o)
 			noVantage(o)
 		}, []Absence{probes.NoConsumerAccess, probes.NoVantage}},

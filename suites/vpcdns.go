@@ -14,7 +14,7 @@ func vpcDNSChecks() []Check {
 	return []Check{
 		check("dns.vpc-attributes", "the VPC has DNS support and host names on",
 			revision(1), severity(Critical), side(ConsumerSide),
-			after("connection.endpoint-exists"), needs("consumer.vpc"),
+			after("connection.endpoint-exists"), needs("consumer.vpc"), rows("PL-VPC-001"),
 			asserts("enableDnsSupport is true, and enableDnsHostnames too when the link has a private DNS name (ec2:DescribeVpcAttribute)"),
 			why("without DNS support the VPC's resolver answers nothing; private DNS requires both"),
 			source("VPC guide, DNS attributes for your VPC; PrivateLink guide, Access a service through an interface endpoint, prerequisites"),
@@ -42,7 +42,7 @@ func vpcDNSChecks() []Check {
 			revision(1), severity(Critical), side(Network),
 			after("dns.vpc-attributes"),
 			// A vantage that reaches nothing at all, as in a zone that is down, is one cause.
-			because("reachability.tcp-interfaces"),
+			because("reachability.tcp-interfaces", "dns.dhcp-options"),
 			needsOne("dns.regional", "dns.private"),
 			asserts("from each vantage that should reach the link, at least one DNS question got an answer, whatever it says"),
 			why("a resolver that is out of reach makes every name fail, which says nothing about the names"),
@@ -59,13 +59,16 @@ func vpcDNSChecks() []Check {
 				judgeResolvers(c, reachVantages(o.Link), slices.Concat(regional, private))
 			}),
 		),
+		dhcpCheck(),
+		switchCheck(),
 		namesAssignedCheck(),
 		privateDNSEnabledCheck(),
+		conflictCheck(),
 		shadowCheck(),
 		check("dns.private-name-of-service", "the private name is the service's",
 			revision(1), severity(Critical), side(ProviderSide),
 			after("connection.service-exists", "connection.service-type"), because("connection.service-visible", "connection.principal-allowed"),
-			needsOne("provider.service", "consumer.service"),
+			needsOne("provider.service", "consumer.service"), rows("PL-DNS-001"),
 			asserts("PrivateDnsName of the service equals the link file's privateDNSName, or is a wildcard over it"),
 			why("AWS makes the name that the service has, not the one that the link file expects"),
 			source("EC2 API reference, ServiceConfiguration.PrivateDnsName; PrivateLink guide, Manage DNS names"),
@@ -156,10 +159,10 @@ func namesAssignedCheck() Check {
 
 func privateDNSEnabledCheck() Check {
 	return check("dns.private-dns-enabled", "private DNS is enabled on the endpoint",
-		revision(1), severity(Critical), side(ConsumerSide),
+		revision(2), severity(Critical), side(ConsumerSide),
 		after("connection.endpoint-available", "dns.vpc-attributes", "dns.private-name-of-service"),
-		because("verification.state", "dns.no-shadowing-zone"),
-		needs("consumer.endpoint"),
+		because("verification.state", "dns.no-shadowing-zone", "dns.no-conflicting-endpoint"),
+		needs("consumer.endpoint"), wants("provider.service"), rows("PL-DNS-007", "PL-DNS-008"),
 		asserts("PrivateDnsEnabled is true, and DnsEntries hold the private DNS name (ec2:DescribeVpcEndpoints)"),
 		why("the private DNS name resolves to the endpoint only where private DNS is enabled; it can't be at creation when the connection must be accepted first, and is easily forgotten afterwards"),
 		source("PrivateLink guide, Configure an interface endpoint, private DNS; EC2 API reference, ModifyVpcEndpoint"),
@@ -173,6 +176,9 @@ func privateDNSEnabledCheck() Check {
 			skipWithoutName(c, o)
 			e, _ := value(o.Consumer.Endpoint)
 			c.Fact("PrivateDnsEnabled", "%t", e.PrivateDNSEnabled)
+			if own, ok := value(o.Provider.Service); ok && !e.PrivateDNSEnabled {
+				c.Fact("acceptance", "%s", map[bool]string{true: "required: private DNS can only be enabled afterwards", false: "not required"}[own.AcceptanceRequired])
+			}
 			c.Expect(e.PrivateDNSEnabled).To(gomega.BeTrue(), "private DNS is not enabled on endpoint %s", e.ID)
 			if len(e.OtherNames) > 0 {
 				c.Fact("names", "%s", list(e.OtherNames))
@@ -186,7 +192,7 @@ func privateDNSEnabledCheck() Check {
 func shadowCheck() Check {
 	return check("dns.no-shadowing-zone", "no private hosted zone hides the private name",
 		revision(1), severity(Critical), side(ConsumerSide),
-		after("connection.endpoint-exists"), needs("consumer.hostedZones", "consumer.endpoint"), wants("dns.private", "consumer.interfaces"),
+		after("connection.endpoint-exists"), needs("consumer.hostedZones", "consumer.endpoint"), wants("dns.private", "consumer.interfaces"), rows("PL-DNS-005"),
 		asserts("no customer's zone that the VPC sees has the private DNS name (route53:ListHostedZonesByVPC); one of a parent domain counts when private DNS is enabled and yet the name does not lead to the endpoint"),
 		why("the resolver answers from the customer's zone and never comes to the one that AWS made for the endpoint"),
 		source("Route 53 guide, Considerations when working with a private hosted zone; API reference, ListHostedZonesByVPC"),

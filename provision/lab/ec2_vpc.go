@@ -28,6 +28,7 @@ func ec2BasicOperations() map[string]operation {
 		"DeleteNetworkAclEntry":        write(deleteACLEntry),
 		"ReplaceNetworkAclAssociation": write(replaceACLAssociation),
 		"DescribeRouteTables":          read(describeRouteTables), "DescribeDhcpOptions": read(describeDhcpOptions),
+		"CreateDhcpOptions": write(createDhcpOptions), "AssociateDhcpOptions": write(associateDhcpOptions), "DeleteDhcpOptions": write(deleteDhcpOptions),
 		"CreateInternetGateway": write(createInternetGateway), "DeleteInternetGateway": write(deleteInternetGateway),
 		"AttachInternetGateway": write(attachInternetGateway), "DetachInternetGateway": write(detachInternetGateway),
 		"DescribeInternetGateways": read(describeInternetGateways),

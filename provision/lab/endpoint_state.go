@@ -140,7 +140,7 @@ func (w *world) zoneIDsOf(e *endpoint) []string {
 // publicNames are the regional and then the zonal names; none while the endpoint has no subnets.
 func (w *world) publicNames(e *endpoint) []dnsEntryItem {
 	entries := []dnsEntryItem{}
-	if len(e.subnets) == 0 {
+	if len(e.subnets) == 0 || e.nameless {
 		return entries
 	}
 	zone := endpointZoneID(e.region)

@@ -48,6 +48,7 @@ func Faults() []Fault {
 		txtFaults(),
 		txtPlaceFaults(),
 		privateNameFaults(),
+		resolverFaults(),
 		familyFaults(),
 		networkFaults(),
 	)

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/netip"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/miekg/dns"
@@ -149,67 +148,6 @@ func chunks(s string, size int) []string {
 		s = s[size:]
 	}
 	return append(out, s)
-}
-
-// ResolverAnswers makes the VPC's resolver lie: it answers address questions for the name with these
-// addresses. nil makes it honest again.
-func (l *Lab) ResolverAnswers(vpcID, name string, addrs []netip.Addr) error {
-	n, err := l.network(vpcID)
-	if err != nil {
-		return err
-	}
-	n.lies.set(name, addrs, addrs != nil)
-	return nil
-}
-
-// ResolverEmpty makes the VPC's resolver answer that the name has no records of any kind.
-// ResolverAnswers with nil undoes it.
-func (l *Lab) ResolverEmpty(vpcID, name string) error {
-	n, err := l.network(vpcID)
-	if err != nil {
-		return err
-	}
-	n.lies.set(name, nil, true)
-	return nil
-}
-
-// tampering is what a resolver answers instead of the truth.
-type tampering struct {
-	mu   sync.RWMutex
-	lies map[string][]netip.Addr // by name; none: an empty answer
-}
-
-func (t *tampering) set(name string, addrs []netip.Addr, lie bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	name = strings.ToLower(dns.Fqdn(name))
-	if !lie {
-		delete(t.lies, name)
-		return
-	}
-	if t.lies == nil {
-		t.lies = map[string][]netip.Addr{}
-	}
-	t.lies[name] = append([]netip.Addr(nil), addrs...)
-}
-
-// apply changes a resolver's answer.
-func (t *tampering) apply(q dns.Question, m *dns.Msg) {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	addrs, lie := t.lies[strings.ToLower(q.Name)]
-	if !lie {
-		return
-	}
-	m.Rcode, m.Answer, m.Ns = dns.RcodeSuccess, nil, nil
-	if q.Qtype != dns.TypeA && q.Qtype != dns.TypeAAAA {
-		return
-	}
-	for _, a := range addrs {
-		if a.Is4() == (q.Qtype == dns.TypeA) {
-			m.Answer = append(m.Answer, addressRecord(q.Name, a))
-		}
-	}
 }
 
 // addressRecord makes an A or AAAA record as AWS's own names have it.

@@ -275,7 +275,8 @@ type endpoint struct {
 	visibleFrom    time.Time // until then Describe answers InvalidVpcEndpointId.NotFound
 	connectedFrom  time.Time // until then the provider's list of connections lacks it
 	policy         string
-	generation     int // counts modifications, so that a late transition does not undo a newer one
+	generation     int  // counts modifications, so that a late transition does not undo a newer one
+	nameless       bool // AWS does not show its regional and zonal names
 	lastErrCode    string
 	lastErrMessage string
 	gateway        bool // a gateway endpoint: no interfaces, no names

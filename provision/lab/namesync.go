@@ -31,6 +31,8 @@ type publisher struct {
 	hosted    map[string]*publishedZone  // by hosted zone id
 	hidden    map[string]*hiddenZone     // by endpoint id
 
+	left map[string]bool // zones, by id, that regional names leave out whatever their health
+
 	changed bool // something public changed in this run
 }
 
@@ -66,7 +68,7 @@ func newPublisher(p *plane) *publisher {
 	return &publisher{
 		plane: p, zones: map[string]*names.Zone{}, addresses: map[string][]netip.Addr{},
 		endpoints: map[string]*publishedNames{}, balancers: map[string]*publishedNames{},
-		hosted: map[string]*publishedZone{}, hidden: map[string]*hiddenZone{},
+		hosted: map[string]*publishedZone{}, hidden: map[string]*hiddenZone{}, left: map[string]bool{},
 	}
 }
 
@@ -117,7 +119,7 @@ func (p *publisher) followEndpoints() {
 				b = append(b, a.AsSlice()...)
 			}
 			b = append(b, s.zoneID...)
-			if healthy[s.zoneID] {
+			if healthy[s.zoneID] && !p.left[s.zoneID] {
 				b = append(b, '+')
 			}
 		}
@@ -135,7 +137,7 @@ func (p *publisher) followEndpoints() {
 			}
 			addrs := e.published(i)
 			all = append(all, addrs...)
-			if healthy[s.zoneID] {
+			if healthy[s.zoneID] && !p.left[s.zoneID] {
 				up = append(up, addrs...)
 			}
 			records[w.zonalDNSName(e, s.zoneID)] = addrs

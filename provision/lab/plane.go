@@ -117,6 +117,9 @@ func (p *plane) close() {
 	for _, n := range p.networks {
 		nets = append(nets, n.net)
 		resolvers = append(resolvers, n.resolver)
+		for _, r := range n.custom {
+			resolvers = append(resolvers, r)
+		}
 	}
 	p.hosts, p.networks = map[string]*host{}, map[string]*vpcNetwork{}
 	p.world.mu.Unlock()
@@ -179,6 +182,7 @@ func (p *plane) follow() {
 	p.followServices()
 	p.followInterfaces()
 	p.published.follow()
+	p.followDNSServers()
 	p.socks.follow()
 	p.applied.Store(version)
 }

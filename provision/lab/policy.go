@@ -35,7 +35,12 @@ type vpcNetwork struct {
 	bordered   atomic.Bool // a network ACL of the VPC may deny something
 	faults     atomic.Pointer[linkFaults]
 	lies       tampering
+	mute       atomic.Bool   // the resolver answers nobody
 	private    []*names.Zone // what the resolver has, guarded by world.mu
+
+	servers    atomic.Pointer[[]netip.AddrPort]    // what its clients ask, as its DHCP options say
+	custom     map[netip.Addr]*names.Resolver      // those of them that are not its own, guarded by world.mu
+	dnsServers atomic.Pointer[map[netip.Addr]bool] // their addresses
 
 	mu    sync.RWMutex
 	addrs map[netip.Addr]*attachment
@@ -132,6 +137,9 @@ func (n *vpcNetwork) close() {
 	n.addrs = map[netip.Addr]*attachment{}
 	n.mu.Unlock()
 	n.resolver.Close()
+	for _, r := range n.custom {
+		r.Close()
+	}
 	n.net.Close()
 }
 
@@ -228,9 +236,11 @@ func (n *vpcNetwork) judge(pk network.Packet) (network.Verdict, time.Duration) {
 		return network.Pass, delay
 	case n.isResolver(pk.Dst, pk.DstPort), n.isResolver(pk.Src, pk.SrcPort):
 		// Security groups do not filter the resolver.
-		if !n.dnsSupport.Load() {
+		if !n.dnsSupport.Load() || n.mute.Load() {
 			return network.Drop, 0
 		}
+		return network.Pass, delay
+	case n.isServer(pk.Dst, pk.DstPort), n.isServer(pk.Src, pk.SrcPort):
 		return network.Pass, delay
 	case src == nil || dst == nil:
 		return network.Drop, 0 // nobody has that address: silence
@@ -242,6 +252,16 @@ func (n *vpcNetwork) judge(pk network.Packet) (network.Verdict, time.Duration) {
 
 func (n *vpcNetwork) isResolver(a netip.Addr, port uint16) bool {
 	return port == 53 && (a == n.base2 || a == n.linkDNS)
+}
+
+// isServer tells the DNS servers that DHCP options name. Where they stand is of no concern: no security group
+// of this VPC filters them.
+func (n *vpcNetwork) isServer(a netip.Addr, port uint16) bool {
+	if port != 53 {
+		return false
+	}
+	s := n.dnsServers.Load()
+	return s != nil && (*s)[a]
 }
 
 // allows asks the source's groups outbound and the destination's groups inbound.

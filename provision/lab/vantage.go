@@ -11,13 +11,12 @@ import (
 // Vantage is a place in the lab that connections are made from: a subnet of a VPC, or the
 // internet. It satisfies probes.Vantage.
 type Vantage struct {
-	plane     *plane
-	network   *vpcNetwork                // nil for the internet
-	addr      netip.Addr                 // the client's, in a VPC
-	addr6     atomic.Pointer[netip.Addr] // where the subnet has an IPv6 block
-	name      string
-	dial      func(ctx context.Context, network, address string) (net.Conn, error)
-	resolvers []netip.AddrPort
+	plane   *plane
+	network *vpcNetwork                // nil for the internet
+	addr    netip.Addr                 // the client's, in a VPC
+	addr6   atomic.Pointer[netip.Addr] // where the subnet has an IPv6 block
+	name    string
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // DialContext connects to an IP address and port over "tcp" or "udp", with the errors of package
@@ -27,8 +26,15 @@ func (v *Vantage) DialContext(ctx context.Context, network, address string) (net
 	return v.dial(ctx, network, address)
 }
 
-// Resolvers are the DNS servers of the place: a VPC's base+2, or the internet's public resolver.
-func (v *Vantage) Resolvers() []netip.AddrPort { return append([]netip.AddrPort(nil), v.resolvers...) }
+// Resolvers are the DNS servers of the place: those of the VPC's DHCP options, which are base+2 unless
+// somebody changed them, or the internet's public resolver.
+func (v *Vantage) Resolvers() []netip.AddrPort {
+	if v.network == nil {
+		return []netip.AddrPort{netip.AddrPortFrom(publicResolver(), 53)}
+	}
+	v.plane.settle()
+	return v.network.resolvers()
+}
 
 // String names the place in messages.
 func (v *Vantage) String() string { return v.name }
@@ -52,7 +58,6 @@ func (p *plane) internetVantage() *Vantage {
 	d := p.internet.Dialer()
 	return &Vantage{
 		plane: p, name: "internet", dial: d.DialContext,
-		resolvers: []netip.AddrPort{netip.AddrPortFrom(publicResolver(), 53)},
 	}
 }
 
@@ -69,7 +74,6 @@ func (p *plane) vantage(subnetID string) (*Vantage, error) {
 	if addr, ok := p.world.client(subnetID); ok {
 		return &Vantage{
 			plane: p, network: n, addr: addr, name: subnetID + " (" + addr.String() + ")", dial: n.net.Dialer(addr).DialContext,
-			resolvers: []netip.AddrPort{netip.AddrPortFrom(n.base2, 53)},
 		}, nil
 	}
 	if v := p.vantages[subnetID]; v != nil {
@@ -93,7 +97,6 @@ func (p *plane) vantage(subnetID string) (*Vantage, error) {
 	s.used[addr] = ""
 	v := &Vantage{
 		plane: p, network: n, addr: addr, name: subnetID + " (" + addr.String() + ")",
-		resolvers: []netip.AddrPort{netip.AddrPortFrom(n.base2, 53)},
 	}
 	v.dial = v.dialFromSubnet
 	p.vantages[subnetID] = v

@@ -36,8 +36,9 @@ type engine struct {
 	fixed   map[string]bool       // load balancer interfaces whose address was asked for
 	tls     map[string]tlsSetting // by listener ARN
 
-	endpointQuota    int  // interface endpoints in a VPC
-	endpointPolicies bool // Options.EndpointPolicies
+	endpointQuota    int                 // interface endpoints in a VPC
+	endpointPolicies bool                // Options.EndpointPolicies
+	dhcp             map[string]*dhcpSet // by dopt- id: those that were made
 }
 
 // newWorld makes an empty world and starts its clock. The accounts are added by whoever starts
@@ -60,8 +61,8 @@ func newWorld(opts Options, ids *idSource, log *slog.Logger) *world {
 			order: map[string]int{}, ids: ids, log: log, closing: make(chan struct{}),
 			parts: map[string]*vpcParts{}, cursors: map[string]netip.Addr{},
 			mapped: map[string]bool{}, booked: map[string]booking{},
-			fixed: map[string]bool{}, tls: map[string]tlsSetting{},
 			endpointQuota: cmp.Or(opts.EndpointsPerVPC, maxEndpointsPerVPC), endpointPolicies: opts.EndpointPolicies,
+			fixed: map[string]bool{}, tls: map[string]tlsSetting{}, dhcp: map[string]*dhcpSet{},
 		},
 		accounts: map[string]*account{}, keys: map[string]*accessKey{},
 		vpcs: map[string]*vpc{}, subnets: map[string]*subnet{}, groups: map[string]*securityGroup{}, acls: map[string]*networkACL{},
