@@ -49,6 +49,7 @@ func Faults() []Fault {
 		privateNameFaults(),
 		familyFaults(),
 		networkFaults(),
+		servingFaults(),
 	)
 }
 
