@@ -63,7 +63,7 @@ func nameChecks() []Check {
 		check("dns.private-name-resolves", "the private name resolves",
 			revision(1), severity(Critical), side(Network),
 			after("dns.private-dns-enabled", "dns.no-shadowing-zone", "dns.regional-name-resolves", "dns.resolver-answers"),
-			needs("dns.private"),
+			because("network.route-to-vantage"), needs("dns.private"),
 			asserts("from each vantage the private DNS name has an address"),
 			why("clients know the service by this name; AWS may need some minutes after private DNS was enabled, and resolvers keep a negative answer"),
 			source("PrivateLink guide, Configure an interface endpoint, private DNS"),
