@@ -50,6 +50,7 @@ func Faults() []Fault {
 		privateNameFaults(),
 		resolverFaults(),
 		familyFaults(),
+		regionFaults(),
 		networkFaults(),
 		servingFaults(),
 	)
