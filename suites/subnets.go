@@ -50,7 +50,7 @@ func subnetChecks() []Check {
 				}
 			}),
 		),
-		check("connection.subnets-in-different-zones", "its named subnets are in a zone of their own each",
+		check("connection.subnets-in-different-zones", "its named subnets are in different zones",
 			revision(1), severity(Critical), side(ConsumerSide),
 			after("connection.consumer-account"), needs("consumer.buildSubnets"),
 			rows("PL-AZ-003"),

@@ -12,7 +12,7 @@ import (
 // targetPathChecks: between the load balancers' nodes and the targets nothing drops their packets.
 func targetPathChecks() []Check {
 	return []Check{
-		check("network.load-balancer-egress", "the NLB's security groups let it out to targets",
+		check("network.load-balancer-egress", "the NLB's groups let it out to its targets",
 			revision(1), severity(Critical), side(ProviderSide),
 			after("connection.listener-on-each-port"),
 			needs("provider.loadBalancers", "provider.listeners", "provider.targetGroups", "provider.targetHealth", "provider.securityGroups", "path.nodes", "path.targets"),

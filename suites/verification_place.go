@@ -56,7 +56,7 @@ func placeChecks() []Check {
 				}
 			}),
 		),
-		misplacedCheck("verification.name-not-doubled", "the record's name does not end in the domain twice",
+		misplacedCheck("verification.name-not-doubled", "the record's name has the domain only once",
 			"PL-TXT-004", record.doubled,
 			"where the record is not published, the value does not stand at a name that ends in the zone's name twice",
 			"a DNS host that appends the zone's name to what is typed makes LABEL.DOMAIN.DOMAIN of a whole name without a dot at its end",
