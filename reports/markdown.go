@@ -27,6 +27,7 @@ func writeMarkdown(w io.Writer, r *Report) error {
 	for _, l := range r.Links {
 		markdownLink(p, r, l)
 	}
+	markdownNotInScope(p, r)
 	return b.Flush()
 }
 

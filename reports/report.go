@@ -85,8 +85,10 @@ func encodeJSON(r *Report) ([]byte, error) {
 	b, err := json.MarshalIndent(struct {
 		Format  string         `json:"format"`
 		Summary suites.Summary `json:"summary"`
+		// NotInScope is what the run came across and is in none of its links.
+		NotInScope []Outside `json:"notInScope,omitempty"`
 		plain
-	}{Format, r.Summary(), plain(shown)}, "", " ")
+	}{Format, r.Summary(), r.NotInScope(), plain(shown)}, "", " ")
 	if err != nil {
 		return nil, fmt.Errorf("encode the report as JSON: %w", err)
 	}

@@ -33,6 +33,7 @@ func writeTable(w io.Writer, r *Report, opts PrintOptions) error {
 			return fmt.Errorf("render the table of link %s: %w", clean(l.Observation.Link.Name), err)
 		}
 	}
+	p.notInScope(r)
 	p.footer(r)
 	_, err := w.Write(p.out.Bytes())
 	return err

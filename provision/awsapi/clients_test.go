@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
 	"go.uber.org/goleak"
 
 	"github.com/linkassay/linkassay/provision/awsapi"
@@ -194,6 +195,11 @@ func TestClassify(t *testing.T) {
 				t.Errorf("class %q, code %q, expected %q", class, code, test.class)
 			}
 		})
+	}
+	// A refused AssumeRole means that there are no credentials, also among other errors.
+	refused := &smithy.OperationError{ServiceID: "STS", OperationName: "AssumeRole", Err: &smithy.GenericAPIError{Code: "AccessDenied"}}
+	if class, _, _ := awsapi.Classify(errors.Join(errors.New("other"), refused)); class != awsapi.ClassCredentials {
+		t.Errorf("a refused role among other errors has the class %q", class)
 	}
 	if class, _, _ := awsapi.Classify(nil); class != "" {
 		t.Errorf("no error has the class %q", class)

@@ -129,6 +129,9 @@ func inOperation(err error, service string, operations ...string) bool {
 			(len(operations) == 0 || slices.Contains(operations, op.OperationName)) {
 			return true
 		}
+		if several, ok := err.(interface{ Unwrap() []error }); ok {
+			return slices.ContainsFunc(several.Unwrap(), func(err error) bool { return inOperation(err, service, operations...) })
+		}
 		err = errors.Unwrap(err)
 	}
 	return false

@@ -95,7 +95,7 @@ func (b *breaker) throttle(account string) {
 	b.lab.believe(func(link *provision.Link) {
 		link.Provider.ServiceID, link.Provider.ServiceName = b.link.Provider.ServiceID, b.link.Provider.ServiceName
 		link.Consumer.EndpointID = b.link.Consumer.EndpointID
-		link.Timeouts.API = provision.Duration(2 * time.Second)
+		link.Timeouts.API = provision.Duration(4 * time.Second)
 	})
 	b.lab.Throttle(account, true)
 }
