@@ -77,8 +77,15 @@ func FindFault(name string) (Fault, bool) {
 	return Fault{}, false
 }
 
+// everything is the subject of a fault that goes with no other: it blinds a side, so that another one could
+// neither be set nor be seen.
+const everything = "*"
+
 // Together says whether two faults can be set on one link.
 func (f Fault) Together(other Fault) bool {
+	if slices.Contains(f.Excludes, everything) || slices.Contains(other.Excludes, everything) {
+		return false
+	}
 	return f.Name != other.Name && !slices.ContainsFunc(f.Excludes, func(s string) bool { return slices.Contains(other.Excludes, s) })
 }
 

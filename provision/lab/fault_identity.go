@@ -18,68 +18,68 @@ func identityFaults() []Fault {
 	return []Fault{
 		{
 			Name: "provider-role-not-assumable", Text: "the link file's role of the provider asks for an external id that it does not give",
-			Excludes: []string{"provider-api"},
+			Excludes: []string{everything},
 			File:     func(link *provision.Link) { link.Provider.Role = labRole(link.Provider.Account, "") },
 		},
 		{
 			Name: "consumer-role-not-assumable", Text: "the link file's role of the consumer asks for an external id that it does not give",
-			Excludes: []string{"consumer-api"},
+			Excludes: []string{everything},
 			File:     func(link *provision.Link) { link.Consumer.Role = labRole(link.Consumer.Account, "") },
 		},
 		{
 			Name: "provider-credentials-foreign", Text: "the provider side's role belongs to the consumer's account",
-			Excludes: []string{"provider-api"},
+			Excludes: []string{everything},
 			File: func(link *provision.Link) {
 				link.Provider.Role = labRole(link.Consumer.Account, labExternalID)
 			},
 		},
 		{
 			Name: "consumer-credentials-foreign", Text: "the consumer side's role belongs to the provider's account",
-			Excludes: []string{"consumer-api"},
+			Excludes: []string{everything},
 			File: func(link *provision.Link) {
 				link.Consumer.Role = labRole(link.Provider.Account, labExternalID)
 			},
 		},
 		{
-			Name: "clock-off", Text: "the host's clock is 20 minutes behind the API's", Excludes: []string{"provider-api", "consumer-api"},
+			Name: "clock-off", Text: "the host's clock is 20 minutes behind the API's", Excludes: []string{everything},
 			set: func(b *breaker, _ context.Context) error { b.lab.Skew(20 * time.Minute); return nil },
 		},
 		{
-			Name: "provider-throttled", Text: "the provider account's calls are throttled", Excludes: []string{"provider-api"},
+			Name: "provider-throttled", Text: "the provider account's calls are throttled", Excludes: []string{everything},
 			set: func(b *breaker, _ context.Context) error { b.throttle(b.link.Provider.Account); return nil },
 		},
 		{
-			Name: "consumer-throttled", Text: "the consumer account's calls are throttled", Excludes: []string{"consumer-api"},
+			Name: "consumer-throttled", Text: "the consumer account's calls are throttled", Excludes: []string{everything},
 			set: func(b *breaker, _ context.Context) error { b.throttle(b.link.Consumer.Account); return nil },
 		},
 		{
 			Name: "provider-may-not-read", Text: "the provider side's identity may not read listeners and targets",
-			Excludes: []string{"provider-api", "provider-policy", "listener", "target"},
+			Excludes: []string{everything},
 			set:      denying("provider", deny(`["elasticloadbalancing:DescribeListeners","elasticloadbalancing:DescribeTarget*"]`)),
 		},
 		{
 			Name: "consumer-may-not-read", Text: "the consumer side's identity may not describe endpoints",
-			Excludes: []string{"consumer-api", "consumer-policy", "endpoint"},
+			Excludes: []string{everything},
 			set:      denying("consumer", deny(`"ec2:DescribeVpcEndpoints"`)),
 		},
 		{
 			Name: "provider-may-not-accept", Text: "the provider side's identity may not accept connections",
-			Excludes: []string{"provider-api", "provider-policy"}, set: denying("provider", deny(`"ec2:AcceptVpcEndpointConnections"`)),
+			Excludes: []string{"provider-policy", "connections", "endpoint"}, set: denying("provider", deny(`"ec2:AcceptVpcEndpointConnections"`)),
 		},
 		{
 			Name: "service-name-denied", Text: "a policy of the consumer denies endpoints to services of the provider's account",
-			Excludes: []string{"consumer-api", "consumer-policy", "endpoint"},
+			Excludes: []string{"consumer-policy", "endpoint", "private-name"},
 			set: func(b *breaker, _ context.Context) error {
 				return b.lab.deny("consumer", `{"Effect":"Deny","Action":"ec2:CreateVpcEndpoint","Resource":"*","Condition":{"StringEquals":{"ec2:VpceServiceOwner":"`+b.link.Provider.Account+`"}}}`)
 			},
 		},
 		{
 			Name: "tags-denied", Text: "the consumer side's identity may make endpoints, but no tags (ec2:CreateTags)",
-			Excludes: []string{"consumer-api", "consumer-policy", "endpoint"}, set: denying("consumer", deny(`"ec2:CreateTags"`)),
+			Excludes: []string{"consumer-policy", "endpoint", "private-name"}, set: denying("consumer", deny(`"ec2:CreateTags"`)),
 		},
 		{
 			Name: "zone-association-denied", Text: "the consumer side's identity lacks route53:AssociateVPCWithHostedZone, which private DNS needs",
-			Excludes: []string{"consumer-api", "consumer-policy", "endpoint"}, set: denying("consumer", deny(`"route53:AssociateVPCWithHostedZone"`)),
+			Excludes: []string{"consumer-policy", "endpoint", "private-name"}, set: denying("consumer", deny(`"route53:AssociateVPCWithHostedZone"`)),
 		},
 	}
 }

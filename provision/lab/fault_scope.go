@@ -19,11 +19,11 @@ func scopeFaults() []Fault {
 	return []Fault{
 		{
 			Name: "load-balancer-taken", Text: "another endpoint service has the link's load balancer, so that the link's own can't be made",
-			Excludes: []string{"endpoint", "permission", "service"}, set: (*breaker).loadBalancerTaken,
+			Excludes: []string{everything}, set: (*breaker).loadBalancerTaken,
 		},
 		{
 			Name: "service-not-usable-yet", Text: "CreateVpcEndpoint answers 503 although the service is Available",
-			Excludes: []string{"endpoint-creation"},
+			Excludes: []string{"endpoint-creation", "endpoint"},
 			set: func(b *breaker, _ context.Context) error {
 				b.lab.world.mu.Lock()
 				defer b.lab.world.mu.Unlock()
@@ -32,7 +32,7 @@ func scopeFaults() []Fault {
 			},
 		},
 		{
-			Name: "endpoint-quota-reached", Text: "the consumer's VPC may have no more endpoints", Excludes: []string{"endpoint-creation"},
+			Name: "endpoint-quota-reached", Text: "the consumer's VPC may have no more endpoints", Excludes: []string{"endpoint-creation", "endpoint"},
 			Prepare: func(o *Options) { o.EndpointsPerVPC = 1 },
 		},
 		{
@@ -46,7 +46,7 @@ func scopeFaults() []Fault {
 			Excludes: []string{"endpoint"}, set: (*breaker).acceptanceUnsuccessful,
 		},
 		{
-			Name: "endpoint-policy-narrow", Text: "the endpoint's policy lets one account through only", Excludes: []string{"endpoint-policy"},
+			Name: "endpoint-policy-narrow", Text: "the endpoint's policy lets one account through only", Excludes: []string{"endpoint"},
 			Prepare: func(o *Options) { o.EndpointPolicies = true },
 			set: func(b *breaker, ctx context.Context) error {
 				_, err := b.sides.Consumer.EC2.ModifyVpcEndpoint(ctx, &ec2.ModifyVpcEndpointInput{
