@@ -93,11 +93,15 @@ func (r *run) listeners(sd side, s *span, arns []string) ([]Listener, error) {
 		if err != nil {
 			return nil, err
 		}
+		timeouts, err := r.idleTimeouts(sd, s, raw)
+		if err != nil {
+			return nil, err
+		}
 		var all []Listener
-		for _, l := range raw {
+		for i, l := range raw {
 			all = append(all, Listener{
 				ARN: aws.ToString(l.ListenerArn), LoadBalancerARN: arn, Port: uint16(aws.ToInt32(l.Port)),
-				Protocol: string(l.Protocol), TargetGroupARNs: groupsOf(l.DefaultActions),
+				Protocol: string(l.Protocol), TargetGroupARNs: groupsOf(l.DefaultActions), IdleTimeoutSeconds: timeouts[i],
 			})
 		}
 		return all, nil
@@ -110,6 +114,28 @@ func (r *run) listeners(sd side, s *span, arns []string) ([]Listener, error) {
 		return cmp.Or(cmp.Compare(a.LoadBalancerARN, b.LoadBalancerARN), cmp.Compare(a.Port, b.Port), cmp.Compare(a.ARN, b.ARN))
 	})
 	return all, nil
+}
+
+// idleTimeouts are the listeners' TCP idle timeouts in seconds. They matter, and are asked, only where
+// the sides are in different Regions.
+func (r *run) idleTimeouts(sd side, s *span, listeners []elbtypes.Listener) ([]int32, error) {
+	if !r.link.CrossRegion() {
+		return make([]int32, len(listeners)), nil
+	}
+	return each(listeners, func(l elbtypes.Listener) (int32, error) {
+		out, err := call(r, s, "elasticloadbalancing:DescribeListenerAttributes", func(ctx context.Context) (*elb.DescribeListenerAttributesOutput, error) {
+			return sd.ELB.DescribeListenerAttributes(ctx, &elb.DescribeListenerAttributesInput{ListenerArn: l.ListenerArn})
+		})
+		if err != nil {
+			return 0, err
+		}
+		for _, a := range out.Attributes {
+			if n, err := strconv.ParseInt(aws.ToString(a.Value), 10, 32); err == nil && aws.ToString(a.Key) == "tcp.idle_timeout.seconds" {
+				return int32(n), nil
+			}
+		}
+		return 0, nil // a listener of another protocol
+	})
 }
 
 // groupsOf lists the target groups of actions, which name one directly, several with weights, or

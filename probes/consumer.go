@@ -136,8 +136,12 @@ func (r *run) serviceDetail(sd side, s *span, name string) (ServiceDetail, error
 	if name == "" {
 		return ServiceDetail{Code: notFoundByTag}, nil
 	}
+	var regions []string // without them AWS looks in the consumer's own
+	if r.link.CrossRegion() {
+		regions = []string{r.link.ProviderRegion()}
+	}
 	out, err := call(r, s, "ec2:DescribeVpcEndpointServices", func(ctx context.Context) (*ec2.DescribeVpcEndpointServicesOutput, error) {
-		return sd.EC2.DescribeVpcEndpointServices(ctx, &ec2.DescribeVpcEndpointServicesInput{ServiceNames: []string{name}})
+		return sd.EC2.DescribeVpcEndpointServices(ctx, &ec2.DescribeVpcEndpointServicesInput{ServiceNames: []string{name}, ServiceRegions: regions})
 	})
 	if codeOf(err) == "InvalidServiceName" {
 		return ServiceDetail{Name: name, Code: codeOf(err), Message: err.(failed).f.Message}, nil
@@ -198,6 +202,7 @@ func endpointOf(e ec2types.VpcEndpoint) Endpoint {
 		Policy:    policyText(aws.ToString(e.PolicyDocument)),
 		SubnetIDs: texts(e.SubnetIds), InterfaceIDs: texts(e.NetworkInterfaceIds), Created: aws.ToTime(e.CreationTimestamp).UTC(),
 	}
+	ep.ServiceRegion = aws.ToString(e.ServiceRegion)
 	if e.DnsOptions != nil {
 		ep.DNSRecordIPType = string(e.DnsOptions.DnsRecordIpType)
 	}

@@ -170,21 +170,28 @@ type Zone struct {
 
 // Service is the endpoint service as its owner sees it (DescribeVpcEndpointServiceConfigurations).
 type Service struct {
-	Found              bool          `json:"found"` // false: AWS says that there is no such service
-	Code               string        `json:"code,omitempty"`
-	ID                 string        `json:"id,omitempty"`
-	Name               string        `json:"name,omitempty"`
-	Type               string        `json:"type,omitempty"`
-	State              string        `json:"state,omitempty"`
-	ZoneIDs            []string      `json:"zoneIds,omitempty"`
-	ZoneNames          []string      `json:"zoneNames,omitempty"`
-	AcceptanceRequired bool          `json:"acceptanceRequired"`
-	LoadBalancerARNs   []string      `json:"loadBalancerArns,omitempty"`
-	IPAddressTypes     []string      `json:"ipAddressTypes,omitempty"`
-	BaseDNSNames       []string      `json:"baseDnsNames,omitempty"`
-	PrivateDNSName     string        `json:"privateDnsName,omitempty"`
-	Verification       *Verification `json:"verification,omitempty"`
-	Tags               []Tag         `json:"tags,omitempty"`
+	Found              bool            `json:"found"` // false: AWS says that there is no such service
+	Code               string          `json:"code,omitempty"`
+	ID                 string          `json:"id,omitempty"`
+	Name               string          `json:"name,omitempty"`
+	Type               string          `json:"type,omitempty"`
+	State              string          `json:"state,omitempty"`
+	ZoneIDs            []string        `json:"zoneIds,omitempty"`
+	ZoneNames          []string        `json:"zoneNames,omitempty"`
+	AcceptanceRequired bool            `json:"acceptanceRequired"`
+	LoadBalancerARNs   []string        `json:"loadBalancerArns,omitempty"`
+	IPAddressTypes     []string        `json:"ipAddressTypes,omitempty"`
+	BaseDNSNames       []string        `json:"baseDnsNames,omitempty"`
+	Regions            []OfferedRegion `json:"regions,omitempty"` // where endpoints may use it, its own included
+	PrivateDNSName     string          `json:"privateDnsName,omitempty"`
+	Verification       *Verification   `json:"verification,omitempty"`
+	Tags               []Tag           `json:"tags,omitempty"`
+}
+
+// OfferedRegion is a Region in which endpoints may use a service (SupportedRegions).
+type OfferedRegion struct {
+	Region string `json:"region"`
+	State  string `json:"state"` // Available, or on its way
 }
 
 // Verification is the state of the domain ownership check (PrivateDnsNameConfiguration).
@@ -247,6 +254,8 @@ type Listener struct {
 	Port            uint16   `json:"port"`
 	Protocol        string   `json:"protocol"`
 	TargetGroupARNs []string `json:"targetGroupArns,omitempty"`
+	// IdleTimeoutSeconds is tcp.idle_timeout.seconds; asked only across Regions.
+	IdleTimeoutSeconds int32 `json:"idleTimeoutSeconds,omitempty"`
 }
 
 // TargetGroup is a target group with the attributes that matter here.
@@ -334,6 +343,7 @@ type Endpoint struct {
 	PrivateDNSEnabled bool      `json:"privateDnsEnabled"`
 	IPAddressType     string    `json:"ipAddressType,omitempty"`
 	DNSRecordIPType   string    `json:"dnsRecordIpType,omitempty"`
+	ServiceRegion     string    `json:"serviceRegion,omitempty"`
 	SubnetIDs         []string  `json:"subnetIds,omitempty"`
 	InterfaceIDs      []string  `json:"interfaceIds,omitempty"`
 	SecurityGroupIDs  []string  `json:"securityGroupIds,omitempty"`

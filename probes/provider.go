@@ -38,7 +38,7 @@ func (r *run) askProvider(sd side) *providerItems {
 	id := serviceID(r.link.Provider.ServiceID, r.link.Provider.ServiceName)
 	p.serviceName = r.link.Provider.ServiceName
 	if p.serviceName == "" && id != "" {
-		p.serviceName = "com.amazonaws.vpce." + r.link.Region + "." + id
+		p.serviceName = "com.amazonaws.vpce." + r.link.ProviderRegion() + "." + id
 	}
 	p.identity = ask(r, "provider.identity", func(s *span) (Identity, error) { return r.identity(sd, s) })
 	p.zones = ask(r, "provider.zones", func(s *span) ([]Zone, error) { return r.zones(sd, s) })
@@ -180,6 +180,9 @@ func serviceOf(c ec2types.ServiceConfiguration) Service {
 		LoadBalancerARNs:   texts(slices.Concat(c.NetworkLoadBalancerArns, c.GatewayLoadBalancerArns)),
 		IPAddressTypes:     texts(c.SupportedIpAddressTypes), BaseDNSNames: texts(c.BaseEndpointDnsNames),
 		PrivateDNSName: clean(aws.ToString(c.PrivateDnsName), maxName), Tags: tagsOf(c.Tags),
+	}
+	for _, s := range c.SupportedRegions {
+		svc.Regions = append(svc.Regions, OfferedRegion{aws.ToString(s.Region), aws.ToString(s.ServiceState)})
 	}
 	if len(c.ServiceType) > 0 {
 		svc.Type = string(c.ServiceType[0].ServiceType)

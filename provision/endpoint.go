@@ -32,7 +32,9 @@ func (b *builder) seeService(ctx context.Context) error {
 	}
 	var detail ec2types.ServiceDetail
 	err := b.try(ctx, "the service", most, anyOf("InvalidServiceName", "Unavailable"), func(ctx context.Context) error {
-		out, err := c.EC2.DescribeVpcEndpointServices(ctx, &ec2.DescribeVpcEndpointServicesInput{ServiceNames: []string{name}})
+		out, err := c.EC2.DescribeVpcEndpointServices(ctx, &ec2.DescribeVpcEndpointServicesInput{
+			ServiceNames: []string{name}, ServiceRegions: b.link.serviceRegions(),
+		})
 		if err != nil {
 			return attempted(err, "find the service %s as account %s (not allowed, wrong Region or deleted look alike)", name, b.link.Consumer.Account)
 		}
@@ -52,6 +54,22 @@ func (b *builder) seeService(ctx context.Context) error {
 		}
 	}
 	slices.Sort(b.serviceZones)
+	return nil
+}
+
+// serviceRegion is what the consumer's calls must say of a service of another Region; nil for one of
+// its own.
+func (l *Link) serviceRegion() *string {
+	if l.CrossRegion() {
+		return aws.String(l.ProviderRegion())
+	}
+	return nil
+}
+
+func (l *Link) serviceRegions() []string {
+	if r := l.serviceRegion(); r != nil {
+		return []string{*r}
+	}
 	return nil
 }
 
@@ -102,7 +120,7 @@ func (b *builder) endpoint(ctx context.Context) error {
 	err = b.create(ctx, partEndpoint, on, func(ctx context.Context, token string) error {
 		out, err := c.EC2.CreateVpcEndpoint(ctx, &ec2.CreateVpcEndpointInput{
 			ClientToken: aws.String(token), VpcEndpointType: ec2types.VpcEndpointTypeInterface,
-			ServiceName: aws.String(b.link.serviceName()), VpcId: aws.String(b.consumer.vpc),
+			ServiceName: aws.String(b.link.serviceName()), ServiceRegion: b.link.serviceRegion(), VpcId: aws.String(b.consumer.vpc),
 			SubnetIds: b.consumer.subnetIDs(), SecurityGroupIds: groups, PrivateDnsEnabled: aws.Bool(false),
 			TagSpecifications: ec2Tags(ec2types.ResourceTypeVpcEndpoint, marks(&b.link, partEndpoint)),
 		})

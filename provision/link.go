@@ -25,7 +25,7 @@ type File struct {
 // believe it to be.
 type Link struct {
 	Name           string    `yaml:"name" json:"name" jsonschema:"pattern=^[a-z0-9]([a-z0-9-]{0\\,38}[a-z0-9])?$,description=unique in the file; names the link in reports and tags what apply builds"`
-	Region         string    `yaml:"region" json:"region" jsonschema:"description=the Region of both sides such as ap-southeast-1"`
+	Region         string    `yaml:"region" json:"region" jsonschema:"description=the Region of both sides such as ap-southeast-1; of the consumer where provider.region is another"`
 	PrivateDNSName string    `yaml:"privateDNSName,omitempty" json:"privateDNSName,omitempty" jsonschema:"description=the name that consumers use; absent when the service has none"`
 	Provider       Provider  `yaml:"provider" json:"provider"`
 	Consumer       Consumer  `yaml:"consumer" json:"consumer"`
@@ -66,6 +66,7 @@ type Role struct {
 // from Build.
 type Provider struct {
 	Party       `yaml:",inline"`
+	Region      string         `yaml:"region,omitempty" json:"region,omitempty" jsonschema:"description=the Region of the service where it is not the consumer's; default: the link's"`
 	ServiceID   string         `yaml:"serviceId,omitempty" json:"serviceId,omitempty" jsonschema:"pattern=^vpce-svc-[0-9a-f]{8\\,17}$,description=an existing endpoint service"`
 	ServiceName string         `yaml:"serviceName,omitempty" json:"serviceName,omitempty" jsonschema:"description=the existing service's name (com.amazonaws.vpce.REGION.vpce-svc-…); enough for a provider side with access none"`
 	HostedZone  string         `yaml:"hostedZone,omitempty" json:"hostedZone,omitempty" jsonschema:"description=id of the public Route 53 hosted zone that gets the TXT record; default: the longest public zone that holds the private DNS name"`
@@ -198,6 +199,17 @@ func (d Duration) Or(def time.Duration) time.Duration {
 	}
 	return time.Duration(d)
 }
+
+// ProviderRegion is the Region of the service.
+func (l *Link) ProviderRegion() string {
+	if l.Provider.Region != "" {
+		return l.Provider.Region
+	}
+	return l.Region
+}
+
+// CrossRegion says whether the two sides are in different Regions.
+func (l *Link) CrossRegion() bool { return l.ProviderRegion() != l.Region }
 
 // ConsumerPrincipal is the principal that stands for the whole consumer account.
 func (l *Link) ConsumerPrincipal() string {

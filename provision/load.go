@@ -60,7 +60,7 @@ func Load(r io.Reader, name string) (*File, error) {
 func (l *Link) fillIn() {
 	p := &l.Provider
 	if p.ServiceName == "" && p.ServiceID != "" {
-		p.ServiceName = serviceNameOf(l.Region, p.ServiceID)
+		p.ServiceName = serviceNameOf(l.ProviderRegion(), p.ServiceID)
 	}
 	if p.ServiceID == "" && p.ServiceName != "" {
 		p.ServiceID = serviceIDOf(p.ServiceName)

@@ -115,7 +115,7 @@ func (b *builder) providerSubnets(ctx context.Context) error {
 	zones := build.Zones
 	if len(zones) == 0 {
 		var err error
-		if zones, err = firstZones(ctx, b.sides.Provider, b.link.Region, 3); err != nil {
+		if zones, err = firstZones(ctx, b.sides.Provider, b.link.ProviderRegion(), 3); err != nil {
 			return err
 		}
 	}
@@ -131,6 +131,12 @@ func (b *builder) consumerSubnets(ctx context.Context) error {
 		return b.checkOffered(b.consumer.subnets)
 	}
 	zones := build.Zones
+	if len(zones) == 0 && b.link.CrossRegion() {
+		var err error
+		if zones, err = firstZones(ctx, b.sides.Consumer, b.link.Region, 3); err != nil {
+			return err
+		}
+	}
 	if len(zones) == 0 {
 		zones = b.serviceZones
 	}
@@ -145,8 +151,12 @@ func (b *builder) consumerSubnets(ctx context.Context) error {
 }
 
 // checkOffered refuses zones that the service does not have, which AWS would refuse one by one.
+// Zones of two Regions have nothing to do with each other.
 func (b *builder) checkOffered(wanted []placedSubnet) error {
 	for _, s := range wanted {
+		if b.link.CrossRegion() {
+			break
+		}
 		if !slices.Contains(b.serviceZones, s.zone) {
 			return fmt.Errorf("the service is not in zone %s%s: it offers %s", s.zone, ofSubnet(s.id), strings.Join(b.serviceZones, ", "))
 		}

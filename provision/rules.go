@@ -100,6 +100,8 @@ func (d *document) checkParty(p *Party, at string) {
 
 func (d *document) checkProvider(l *Link, at string) {
 	p := &l.Provider
+	d.rule(p.Region == "" || regionSyntax.MatchString(p.Region), at+"/region",
+		"region is %s, expected a Region such as ap-southeast-1", show(p.Region))
 	d.rule(p.HostedZone == "" || hostedSyntax.MatchString(p.HostedZone), at+"/hostedZone",
 		"hostedZone is %s, expected a hosted zone id such as Z0123456789ABCDEFGHIJ", show(p.HostedZone))
 	if p.ServiceName != "" {
@@ -107,10 +109,10 @@ func (d *document) checkProvider(l *Link, at string) {
 		switch {
 		case m == nil:
 			d.rule(false, at+"/serviceName", "serviceName is %s, expected com.amazonaws.vpce.REGION.vpce-svc-ID", show(p.ServiceName))
-		case m[1] != l.Region:
-			d.rule(false, at+"/serviceName", "serviceName is in Region %s, expected the link's Region %s", m[1], l.Region)
+		case m[1] != l.ProviderRegion():
+			d.rule(false, at+"/serviceName", "serviceName is in Region %s, expected %s, or provider.region %s where the consumer is in another Region", m[1], l.ProviderRegion(), m[1])
 		case p.ServiceID != "" && m[2] != p.ServiceID:
-			d.rule(false, at+"/serviceName", "serviceName does not end in serviceId, expected %s", serviceNameOf(l.Region, p.ServiceID))
+			d.rule(false, at+"/serviceName", "serviceName does not end in serviceId, expected %s", serviceNameOf(l.ProviderRegion(), p.ServiceID))
 		}
 	}
 	known := d.has(at+"/serviceId") || d.has(at+"/serviceName")
@@ -128,7 +130,7 @@ func (d *document) checkProvider(l *Link, at string) {
 }
 
 func (d *document) checkProviderBuild(l *Link, b *ProviderBuild, at string) {
-	d.checkNetwork(l.Region, b.VPCID, b.SubnetIDs, b.CIDR, b.Zones, at)
+	d.checkNetwork(l.ProviderRegion(), b.VPCID, b.SubnetIDs, b.CIDR, b.Zones, at)
 	d.checkTags(b.Tags, at+"/tags")
 	for i, p := range b.AllowedPrincipals {
 		d.rule(principalSyntax.MatchString(p), fmt.Sprintf("%s/allowedPrincipals/%d", at, i),

@@ -27,8 +27,8 @@ func (b *builder) service(ctx context.Context) error {
 		err := b.create(ctx, partService, b.balancerARN, func(ctx context.Context, token string) error {
 			out, err := c.EC2.CreateVpcEndpointServiceConfiguration(ctx, &ec2.CreateVpcEndpointServiceConfigurationInput{
 				ClientToken: aws.String(token), NetworkLoadBalancerArns: []string{b.balancerARN},
-				AcceptanceRequired: aws.Bool(acceptance == nil || *acceptance),
-				TagSpecifications:  ec2Tags(ec2types.ResourceTypeVpcEndpointService, marks(&b.link, partService)),
+				AcceptanceRequired: aws.Bool(acceptance == nil || *acceptance), SupportedRegions: b.link.offeredRegions(),
+				TagSpecifications: ec2Tags(ec2types.ResourceTypeVpcEndpointService, marks(&b.link, partService)),
 			})
 			if err == nil {
 				found = out.ServiceConfiguration
@@ -57,6 +57,14 @@ func (b *builder) service(ctx context.Context) error {
 		}
 		return string(s.ServiceState), s.ServiceState == ec2types.ServiceStateAvailable, nil
 	})
+}
+
+// offeredRegions are the Regions beside its own that the service must be offered in.
+func (l *Link) offeredRegions() []string {
+	if l.CrossRegion() {
+		return []string{l.Region}
+	}
+	return nil
 }
 
 // useService reads the existing service that the link file names.
@@ -88,7 +96,7 @@ func (l *Link) serviceID() string {
 // serviceName is the name of the link's service, "" when it is not known.
 func (l *Link) serviceName() string {
 	if l.Provider.ServiceName == "" && l.Provider.ServiceID != "" {
-		return serviceNameOf(l.Region, l.Provider.ServiceID)
+		return serviceNameOf(l.ProviderRegion(), l.Provider.ServiceID)
 	}
 	return l.Provider.ServiceName
 }

@@ -37,12 +37,13 @@ func Open(ctx context.Context, l *Link, open func(ctx context.Context, p Party, 
 	for _, side := range []struct {
 		name  string
 		party Party
+		in    string
 		to    **awsapi.Clients
-	}{{SideProvider, l.Provider.Party, &s.Provider}, {SideConsumer, l.Consumer.Party, &s.Consumer}} {
+	}{{SideProvider, l.Provider.Party, l.ProviderRegion(), &s.Provider}, {SideConsumer, l.Consumer.Party, l.Region, &s.Consumer}} {
 		if side.party.Access == AccessNone {
 			continue
 		}
-		c, err := open(ctx, side.party, l.Region)
+		c, err := open(ctx, side.party, side.in)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("link %s: %s side: %w", l.Name, side.name, err))
 			continue

@@ -9,6 +9,7 @@ func Catalogue() []Check {
 	return slices.Concat(
 		identityChecks(),
 		serviceChecks(),
+		regionChecks(),
 		loadBalancerChecks(),
 		loadBalancerZoneChecks(),
 		targetStateChecks(),

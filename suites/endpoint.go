@@ -254,6 +254,7 @@ func zonesCheck() Check {
 		}),
 		body(func(c *C, o *probes.Observation) {
 			subnets, _ := value(o.Consumer.Subnets)
+			skipAcrossRegions(c, o)
 			own, provider := value(o.Provider.Service)
 			seen, consumer := value(o.Consumer.Service)
 			var zones []string

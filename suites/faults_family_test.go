@@ -69,6 +69,47 @@ func familyFaults() []fault {
 			o.Consumer.SecurityGroups.Value[0].Ingress = o.Consumer.SecurityGroups.Value[0].Ingress[:2]
 			silentOver(o, "ipv6")
 		}, "family.security-group", ConsumerSide, []string{"connection.endpoint-security-group"}},
+		{"region-not-offered", func(o *probes.Observation) {
+			crossRegion(o)
+			o.Provider.Service.Value.Regions = o.Provider.Service.Value.Regions[:1]
+			o.Consumer.Service.Value = probes.ServiceDetail{Name: service, Code: "InvalidServiceName"}
+		}, "region.service-offered", ProviderSide, []string{"region.of-service", "reachability.http-private-name"}},
+		{"region-not-offered-yet", func(o *probes.Observation) {
+			crossRegion(o)
+			o.Provider.Service.Value.Regions[1].State = "Pending"
+		}, "region.service-offered", ProviderSide, nil},
+		{"region-zone-excluded", func(o *probes.Observation) {
+			crossRegion(o)
+			o.Provider.Service.Value.ZoneIDs = []string{zones[0], zones[1], "use1-az3"}
+			o.Provider.LoadBalancers.Value[0].Zones[2].ZoneID = "use1-az3"
+			for i := range o.Provider.TargetHealth.Value {
+				if h := &o.Provider.TargetHealth.Value[i]; h.ZoneID == zones[2] {
+					h.ZoneID = "use1-az3"
+				}
+			}
+		}, "region.zones-supported", ProviderSide, []string{"reachability.http-private-name"}},
+		{"region-subnet-zone-excluded", func(o *probes.Observation) {
+			crossRegion(o)
+			o.Consumer.Subnets.Value[2].ZoneID = "apne1-az3"
+		}, "region.zones-supported", ProviderSide, nil},
+		{"region-idle-timeout", func(o *probes.Observation) {
+			crossRegion(o)
+			o.Provider.Listeners.Value[1].IdleTimeoutSeconds = 600
+		}, "region.idle-timeout", ProviderSide, []string{"reachability.http-private-name"}},
+		{"region-wrong", func(o *probes.Observation) {
+			o.Link.Provider.Region = "eu-west-1"
+			o.Consumer.Service.Value = probes.ServiceDetail{Name: service, Code: "InvalidServiceName"}
+			o.Provider.Service.Value = probes.Service{ID: serviceID, Code: "InvalidVpcEndpointServiceId.NotFound"}
+			p := &o.Provider
+			absent(&p.Permissions, probes.NoSubject)
+			absent(&p.Connections, probes.NoSubject)
+			absent(&p.LoadBalancers, probes.NoSubject)
+			absent(&p.Listeners, probes.NoSubject)
+			absent(&p.TargetGroups, probes.NoSubject)
+			absent(&p.TargetHealth, probes.NoSubject)
+			absent(&p.SecurityGroups, probes.NoSubject)
+			absent(&o.DNS.TXT, probes.NoSubject)
+		}, "region.of-service", ConsumerSide, nil},
 	}
 }
 
@@ -97,6 +138,7 @@ func familyVariants() []variant {
 			withoutIPv6(o.DNS.Private, o.DNS.Regional, o.DNS.Zonal)
 			reach(o)
 		}, nil},
+		{"cross-region", crossRegion, nil},
 		{"recorded-without-families", func(o *probes.Observation) {
 			o.Provider.Service.Value.IPAddressTypes, o.Consumer.Service.Value.IPAddressTypes = nil, nil
 			o.Consumer.Endpoint.Value.IPAddressType, o.Consumer.Endpoint.Value.DNSRecordIPType = "", ""

@@ -88,5 +88,22 @@ func silentOver(o *probes.Observation, f string) {
 
 // ofOtherFamilies are checks that do not apply to the healthy link, which is IPv4 in one Region.
 func ofOtherFamilies() []string {
-	return []string{"family.load-balancers", "family.names-complete", "family.security-group"}
+	return []string{
+		"family.load-balancers", "family.names-complete", "family.security-group",
+		"region.service-offered", "region.zones-supported", "region.idle-timeout",
+	}
+}
+
+// crossRegion moves the consumer of the healthy link into another Region.
+func crossRegion(o *probes.Observation) {
+	o.Link.Provider.Region, o.Link.Region = o.Link.Region, "eu-west-1"
+	o.Provider.Service.Value.Regions = []probes.OfferedRegion{{Region: "ap-southeast-1", State: "Available"}, {Region: "eu-west-1", State: "Available"}}
+	for i := range o.Provider.Listeners.Value {
+		o.Provider.Listeners.Value[i].IdleTimeoutSeconds = 350
+	}
+	for i, z := range []string{"euw1-az1", "euw1-az2", "euw1-az3"} {
+		o.Consumer.Subnets.Value[i].ZoneID = z
+		o.Consumer.Interfaces.Value[i].ZoneID = z
+	}
+	reach(o)
 }

@@ -17,6 +17,7 @@ func TestFamilyVariantsFailNothing(t *testing.T) {
 		passed  []string
 	}{
 		{"dualstack", []string{"family.service-types", "family.load-balancers", "family.endpoint-type", "family.names-complete", "family.security-group"}},
+		{"cross-region", []string{"reachability.http-private-name", "dns.zonal-names-match"}},
 	} {
 		t.Run(want.variant, func(t *testing.T) {
 			t.Parallel()

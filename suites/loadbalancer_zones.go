@@ -57,6 +57,7 @@ func loadBalancerZoneChecks() []Check {
 				return Fix{Text: "enable the endpoint's zones on the load balancer"}
 			}),
 			body(func(c *C, o *probes.Observation) {
+				skipAcrossRegions(c, o)
 				wanted, has := wantedZones(o), serviceZones(o)
 				if len(wanted) == 0 {
 					c.Skip("it is not known in which zones the endpoint is to be")

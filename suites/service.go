@@ -15,7 +15,7 @@ func serviceChecks() []Check {
 		balancerFreeCheck(),
 		check("connection.service-exists", "the endpoint service exists",
 			revision(2), severity(Critical), side(ProviderSide),
-			after("connection.provider-account"), because("connection.load-balancer-free"), needs("provider.service"),
+			after("connection.provider-account"), because("connection.load-balancer-free", "region.of-service"), needs("provider.service"),
 			asserts("ec2:DescribeVpcEndpointServiceConfigurations returns the service in the provider account and the Region of the link"),
 			why("there is nothing to connect to"),
 			source("EC2 API reference, DescribeVpcEndpointServiceConfigurations; error code InvalidVpcEndpointServiceId.NotFound"),
@@ -24,14 +24,14 @@ func serviceChecks() []Check {
 				return Fix{
 					Text:     "create the endpoint service, or name the one meant",
 					Command:  command(o.Link, ProviderSide, "ec2", "describe-vpc-endpoint-service-configurations"),
-					LinkFile: "provider.serviceId or provider.serviceName: the id or name of an existing service in " + o.Link.Region,
+					LinkFile: "provider.serviceId or provider.serviceName: the id or name of an existing service in " + o.Link.ProviderRegion(),
 				}
 			}),
 			body(func(c *C, o *probes.Observation) {
 				s, _ := value(o.Provider.Service)
 				c.Fact("service", "%s", or(s.ID, o.Link.Provider.ServiceID, o.Link.Provider.ServiceName, "not known"))
 				c.Expect(s.Found).To(gomega.BeTrue(), "there is no such endpoint service in account %s, %s%s",
-					o.Link.Provider.Account, o.Link.Region, inParentheses(s.Code))
+					o.Link.Provider.Account, o.Link.ProviderRegion(), inParentheses(s.Code))
 			}),
 		),
 		check("connection.service-available", "the endpoint service is Available",
@@ -77,7 +77,7 @@ func serviceChecks() []Check {
 		permissionCheck(),
 		check("connection.service-visible", "the consumer sees the service",
 			revision(1), severity(Critical), side(ProviderSide),
-			after("connection.consumer-account", "connection.service-available", "connection.principal-allowed"),
+			after("connection.consumer-account", "connection.service-available", "connection.principal-allowed", "region.of-service", "region.service-offered"),
 			needs("consumer.service"), rows("PL-PERM-004"),
 			asserts("ec2:DescribeVpcEndpointServices with the service's name answers in the consumer account, and names the provider as owner"),
 			why("AWS answers InvalidServiceName to accounts that are not allowed, as if there were no such service"),

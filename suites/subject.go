@@ -84,13 +84,13 @@ const maxArgument = 4096
 
 // command writes an AWS CLI command for a side, ready to paste.
 func command(l provision.Link, s Side, args ...string) string {
-	party := l.Provider.Party
+	party, region := l.Provider.Party, l.ProviderRegion()
 	if s == ConsumerSide {
-		party = l.Consumer.Party
+		party, region = l.Consumer.Party, l.Region
 	}
 	args = append([]string{"aws"}, args...)
-	if l.Region != "" {
-		args = append(args, "--region", l.Region)
+	if region != "" {
+		args = append(args, "--region", region)
 	}
 	if party.Profile != "" {
 		args = append(args, "--profile", party.Profile)

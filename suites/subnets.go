@@ -28,6 +28,7 @@ func subnetChecks() []Check {
 			}),
 			body(func(c *C, o *probes.Observation) {
 				subnets, _ := value(o.Consumer.BuildSubnets)
+				skipAcrossRegions(c, o)
 				offered := zonesOffered(o)
 				if len(offered) == 0 {
 					c.Skip("the service's zones are not known")

@@ -53,7 +53,10 @@ func targetChecks() []Check {
 			source("NLB guide, target group attributes, load_balancing.cross_zone.enabled; PrivateLink guide, Create a service"),
 			rows("PL-NLB-006", "PL-DNS-011", "PL-DNS-012"),
 			fix(func(o *probes.Observation) Fix { return fixZones(o, endpointZones(o), true) }),
-			body(func(c *C, o *probes.Observation) { judgeZones(c, o, endpointZones(o), true) }),
+			body(func(c *C, o *probes.Observation) {
+				skipAcrossRegions(c, o)
+				judgeZones(c, o, endpointZones(o), true)
+			}),
 		),
 		check("connection.healthy-target-in-each-zone", "each zone of the service has a healthy target",
 			revision(1), severity(Warning), side(ProviderSide),

@@ -153,7 +153,7 @@ func fixDelegation(o *probes.Observation) Fix {
 		}
 	}
 	link := o.Link
-	link.Region = "us-east-1" // where the registrar's API is
+	link.Provider.Region = "us-east-1" // where the registrar's API is
 	args := []string{"route53domains", "update-domain-nameservers", "--domain-name", z.Name, "--nameservers"}
 	for _, s := range z.NameServers {
 		args = append(args, "Name="+s)

@@ -42,6 +42,7 @@ type serviceCell struct {
 
 type serviceRoute struct {
 	zones     map[string]bool // that the service offers
+	remote    []string        // those that it offers to other Regions
 	balancers []*balancerCell
 }
 
@@ -49,6 +50,7 @@ type serviceRoute struct {
 type endpointRoute struct {
 	endpoint string
 	open     bool // the connection is accepted and the endpoint works
+	remote   bool // the service is in another Region
 	service  *serviceCell
 }
 
@@ -197,7 +199,7 @@ func (p *plane) followServices() {
 			cell = &serviceCell{}
 			p.services[id] = cell
 		}
-		route := &serviceRoute{zones: map[string]bool{}}
+		route := &serviceRoute{zones: map[string]bool{}, remote: s.remoteZones()}
 		for _, z := range s.zoneIDs {
 			route.zones[z] = true
 		}
@@ -223,7 +225,7 @@ func (p *plane) routeEndpoint(a *attachment, e *endpoint) {
 		p.accepted[e.id] = true
 	}
 	next := endpointRoute{
-		endpoint: e.id, service: p.services[e.serviceID],
+		endpoint: e.id, service: p.services[e.serviceID], remote: e.remote(),
 		open: e.state == "available" || e.state == "pending" && p.accepted[e.id],
 	}
 	old := a.route.Load()

@@ -50,6 +50,9 @@ func describeConnections(c *call) (any, error) {
 			case "vpc-endpoint-owner":
 				return []string{e.account}
 			case "vpc-endpoint-region":
+				if e.remote() {
+					return []string{e.region, "cross-region"}
+				}
 				return []string{e.region}
 			case "vpc-endpoint-state":
 				return []string{e.state}

@@ -149,7 +149,7 @@ func (c *call) endpointRequest() (*endpointRequest, error) {
 	if err := c.checkNotForServices(); err != nil {
 		return nil, err
 	}
-	if err := checkZones(r.service, r.places); err != nil {
+	if err := checkZones(r.service, c.region, r.places); err != nil {
 		return nil, err
 	}
 	if err := checkOnePerZone(r.places, nil); err != nil {
@@ -194,13 +194,7 @@ func (c *call) requestedService() (*endpointService, error) {
 	if err != nil {
 		return nil, err
 	}
-	if region := c.params.String("ServiceRegion"); region != "" && region != c.region {
-		if _, err := c.visibleService(name, []string{region}); err != nil {
-			return nil, err
-		}
-		return nil, wire.Errorf(400, "UnsupportedOperation", "The lab's endpoints reach services of their own Region only, not of %s", shown(region))
-	}
-	s, err := c.visibleService(name, []string{c.region})
+	s, err := c.visibleService(name, []string{cmp.Or(c.params.String("ServiceRegion"), c.region)})
 	if err != nil {
 		return nil, err
 	}
@@ -292,11 +286,15 @@ func (c *call) checkGroups(v *vpc, ids []string) error {
 	return nil
 }
 
-// checkZones refuses subnets in zones that the service does not have: one bad subnet fails the
-// whole request.
-func checkZones(s *endpointService, places []endpointPlace) error {
+// checkZones refuses subnets in zones that the service does not have, or, in another Region, that take
+// no part in such links: one bad subnet fails the whole request.
+func checkZones(s *endpointService, region string, places []endpointPlace) error {
 	for _, p := range places {
-		if !slices.Contains(s.zoneIDs, p.subnet.zoneID) {
+		offered := slices.Contains(s.zoneIDs, p.subnet.zoneID)
+		if s.region != region {
+			offered = !slices.Contains(excludedAcrossRegions(), p.subnet.zoneID)
+		}
+		if !offered {
 			return wire.Errorf(400, "InvalidParameter", "The VPC endpoint service %s does not support the availability zone of the subnet: %s.", s.name, p.subnet.id)
 		}
 	}

@@ -144,7 +144,7 @@ func (c *call) modifiedPlaces(e *endpoint, s *endpointService, v *vpc, m *endpoi
 			m.move = append(m.move, p)
 		}
 	}
-	if err := checkZones(s, m.add); err != nil {
+	if err := checkZones(s, e.region, m.add); err != nil {
 		return err
 	}
 	return checkOnePerZone(m.add, c.zoneIDsOf(e))

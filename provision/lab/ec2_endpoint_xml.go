@@ -72,7 +72,7 @@ func (w *world) endpointItem(e *endpoint) endpointItem {
 		RouteTables: wire.SetOf[string](nil), Subnets: wire.SetOf(slices.Clone(e.subnets)), Groups: wire.SetOf(groups),
 		IPAddressType: e.ipAddressType, DNSOptions: dnsOptionsItem{RecordIPType: e.recordIPType}, PrivateDNS: e.privateDNS,
 		Interfaces: wire.SetOf(slices.Clone(e.enis)), DNSEntries: wire.SetOf(w.dnsEntries(e)),
-		Created: timestamp(e.created), Tags: tagSet(e.tags), Owner: e.account, ServiceRegion: e.region, Policy: e.policy,
+		Created: timestamp(e.created), Tags: tagSet(e.tags), Owner: e.account, ServiceRegion: e.serviceRegion(), Policy: e.policy,
 	}
 	if e.lastErrCode != "" {
 		item.LastError = &lastErrorItem{Message: e.lastErrMessage, Code: e.lastErrCode}
@@ -98,7 +98,7 @@ func describeEndpoints(c *call) (any, error) {
 			case "service-name":
 				return []string{e.serviceName}
 			case "service-region":
-				return []string{e.region}
+				return []string{e.serviceRegion()}
 			case "vpc-id":
 				return []string{e.vpc}
 			case "vpc-endpoint-id":

@@ -117,6 +117,9 @@ func (p *privateLink) createServiceConfiguration(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.checkRegions(unique(c.params.List("SupportedRegion")), arns); err != nil {
+		return nil, err
+	}
 	labels, err := tagsFrom(c, "vpc-endpoint-service")
 	if err != nil {
 		return nil, err

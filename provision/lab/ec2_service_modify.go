@@ -152,6 +152,9 @@ func changedRegions(c *call, s *endpointService) ([]string, error) {
 		// That the host Region stays is documented; code and text are UNSOURCED.
 		return nil, wire.Errorf(400, "InvalidParameter", "The Region %s hosts the VPC endpoint service '%s' and cannot be removed", s.region, s.id)
 	}
+	if err := c.checkRegions(c.params.List("AddSupportedRegion"), s.loadBalancers); err != nil {
+		return nil, err
+	}
 	all := withHostRegion(append(slices.Clone(s.supportedRegions), c.params.List("AddSupportedRegion")...), s.region)
 	return slices.DeleteFunc(all, func(r string) bool { return slices.Contains(remove, r) }), nil
 }

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/linkassay/linkassay/provision/lab/internal/wire"
 )
@@ -122,8 +121,7 @@ func (w *world) zonalDNSName(e *endpoint, zoneID string) string {
 }
 
 func (e *endpoint) dnsNameWith(zone string) string {
-	region := strings.TrimSuffix(strings.TrimPrefix(e.serviceName, "com.amazonaws.vpce."), "."+e.serviceID)
-	return e.id + "-" + e.suffix + zone + "." + e.serviceID + "." + region + ".vpce.amazonaws.com"
+	return e.id + "-" + e.suffix + zone + "." + e.serviceID + "." + e.serviceRegion() + ".vpce.amazonaws.com"
 }
 
 // zoneIDsOf are the zone ids of the endpoint's subnets, in their order.
@@ -143,7 +141,7 @@ func (w *world) publicNames(e *endpoint) []dnsEntryItem {
 	if len(e.subnets) == 0 {
 		return entries
 	}
-	zone := endpointZoneID(e.region)
+	zone := endpointZoneID(e.serviceRegion())
 	entries = append(entries, dnsEntryItem{Name: e.regionalDNSName(), Zone: zone})
 	for _, id := range w.zoneIDsOf(e) {
 		entries = append(entries, dnsEntryItem{Name: w.zonalDNSName(e, id), Zone: zone})

@@ -48,6 +48,7 @@ func Faults() []Fault {
 		txtPlaceFaults(),
 		privateNameFaults(),
 		familyFaults(),
+		regionFaults(),
 		networkFaults(),
 	)
 }

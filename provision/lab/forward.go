@@ -35,16 +35,22 @@ func (p *plane) throughEndpoint(ctx context.Context, a *attachment, f *network.F
 		f.Ignore()
 		return
 	}
-	cell := a.balancer(route.service.now.Load())
+	var cell *balancerCell
+	zoneID := a.zoneID
+	if service := route.service.now.Load(); route.remote {
+		cell, zoneID = a.fromAfar(service)
+	} else {
+		cell = a.balancer(service)
+	}
 	if cell == nil {
 		f.Ignore()
 		return
 	}
 	b := cell.now.Load()
-	node, ok := b.nodes[a.zoneID]
+	node, ok := b.nodes[zoneID]
 	if !f.Dst.Addr().Is4() {
 		// What reaches the load balancer over IPv6, it forwards to its targets over IPv4.
-		_, ok = b.nodes6[a.zoneID]
+		_, ok = b.nodes6[zoneID]
 	}
 	switch {
 	case !ok || !b.active:
@@ -55,7 +61,7 @@ func (p *plane) throughEndpoint(ctx context.Context, a *attachment, f *network.F
 		f.Ignore()
 		return
 	}
-	p.forward(ctx, opened, f, cell, b, a.zoneID, node, route.endpoint)
+	p.forward(ctx, opened, f, cell, b, zoneID, node, route.endpoint)
 }
 
 // throughNode takes a connection from inside the provider's VPC to a load balancer's node. The

@@ -106,7 +106,7 @@ func (p *publisher) followEndpoints() {
 	w := p.plane.world
 	var b []byte
 	for id, e := range w.endpoints {
-		healthy := p.plane.healthyZones(e.serviceID)
+		healthy := p.plane.healthyFor(e)
 		b = b[:0]
 		for k, eni := range e.enis {
 			i, s := w.interfaces[eni], w.subnets[e.subnets[k]]

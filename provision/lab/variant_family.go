@@ -10,6 +10,25 @@ import (
 func familyVariants() []Variant {
 	return []Variant{
 		{Name: "dualstack", Text: "IPv6 beside IPv4, from the clients to the load balancer", Set: reshape((*breaker).dualstack)},
+		{Name: "cross-region", Text: "consumer and service in different Regions", Prepare: serviceIn("ap-southeast-2", "ap-northeast-1")},
+	}
+}
+
+// serviceIn puts the service into the first of the Regions that is not the consumer's.
+func serviceIn(candidates ...string) func(o *Options) {
+	return func(o *Options) {
+		before := o.Link
+		o.Link = func(l *provision.Link) {
+			if before != nil {
+				before(l)
+			}
+			for _, r := range candidates {
+				if r != l.Region {
+					l.Provider.Region = r
+					return
+				}
+			}
+		}
 	}
 }
 
