@@ -38,7 +38,7 @@ func regionChecks() []Check {
 				c.Expect(regionIn(name)).To(gomega.Equal(o.Link.ProviderRegion()), "the service is in %s, the link file says %s", regionIn(name), o.Link.ProviderRegion())
 			}),
 		),
-		check("region.service-offered", "the service is offered in the consumer's Region",
+		check("region.service-offered", "it is offered in the consumer's Region",
 			revision(1), severity(Critical), side(ProviderSide),
 			after("connection.service-exists"), needs("provider.service"), rows("PL-EP-014"),
 			asserts("where the sides are in different Regions, SupportedRegions of the service has the consumer's Region in state Available"),
