@@ -43,27 +43,6 @@ func (a *app) chosen(ctx context.Context, path string, only []string) (*provisio
 	if err := knownChecks(file); err != nil {
 		return nil, nil, err
 	}
-	if err := file.CheckFiles(only...); err != nil {
-		return nil, withCode(exitUsage, err)
-	}
-	return links, nil
-}
-
-// loadToDestroy is loadLinks without a look at the files that the link file names: they are not needed any more.
-func (a *app) loadToDestroy(ctx context.Context, path string, only []string) ([]provision.Link, error) {
-	_, links, err := a.chosen(ctx, path, only)
-	return links, err
-}
-
-// chosen reads a link file, and finds the links of it that were asked for by name.
-func (a *app) chosen(ctx context.Context, path string, only []string) (*provision.File, []provision.Link, error) {
-	if path == "" {
-		return nil, nil, usageError("no link file: give one with -f FILE (linkassay init prints an example)")
-	}
-	file, err := a.loadFile(ctx, path)
-	if err != nil {
-		return nil, nil, err
-	}
 	if len(only) == 0 {
 		return file, file.Links, nil
 	}
