@@ -240,8 +240,8 @@ func blameState(c *C, state string) {
 
 func zonesCheck() Check {
 	return check("connection.endpoint-zones", "the service is in every zone of the endpoint",
-		revision(1), severity(Critical), side(ConsumerSide),
-		after("connection.endpoint-service"), needs("consumer.subnets"), needsOne("provider.service", "consumer.service"),
+		revision(2), severity(Critical), side(ConsumerSide),
+		after("connection.endpoint-service"), because("connection.subnets-in-service-zones"), needs("consumer.subnets"), needsOne("provider.service", "consumer.service"),
 		rows("PL-NLB-007"),
 		asserts("the zone ids of the endpoint's subnets are among those of the service; ids, since zone names differ between accounts"),
 		why("in a zone that the service left there is nothing behind the endpoint's interface"),

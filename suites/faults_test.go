@@ -23,6 +23,7 @@ func faults() []fault {
 	return slices.Concat(
 		linkFaults(),
 		aloneFaults(),
+		subnetFaults(),
 		balancerFaults(),
 		proxyFaults(),
 		recordFaults(),
@@ -321,7 +322,11 @@ func linkFaults() []fault {
 			o.Provider.Connections.Value = nil
 		}, "connection.endpoint-service", ConsumerSide, nil},
 		{
-			"zone-not-offered", func(o *probes.Observation) { o.Provider.Service.Value.ZoneIDs = zones[:2] },
+			"zone-not-offered", func(o *probes.Observation) {
+				o.Provider.Service.Value.ZoneIDs = zones[:2]
+				o.Link.Consumer.Build = nil // the link file names no subnets
+				absent(&o.Consumer.BuildSubnets, probes.NotConfigured)
+			},
 			"connection.endpoint-zones", ConsumerSide,
 			[]string{"connection.accepted"},
 		},

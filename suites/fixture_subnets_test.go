@@ -1,6 +1,7 @@
 package suites
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/linkassay/linkassay/probes"
@@ -13,6 +14,28 @@ func namedSubnets(o *probes.Observation) {
 	subnets, _ := value(o.Consumer.Subnets)
 	o.Link.Consumer.Build = &provision.ConsumerBuild{VPCID: e.VPCID, SubnetIDs: e.SubnetIDs}
 	o.Consumer.BuildSubnets = item(append([]probes.Subnet{}, subnets...))
+}
+
+// subnetFaults are in the subnets that the link file names.
+func subnetFaults() []fault {
+	return []fault{
+		{
+			"zone-of-named-subnet-not-offered", func(o *probes.Observation) { o.Provider.Service.Value.ZoneIDs = zones[:2] },
+			"connection.subnets-in-service-zones", ConsumerSide,
+			[]string{"connection.subnets-in-different-zones", "connection.endpoint-exists", "connection.accepted"},
+		},
+		{"named-subnets-in-one-zone", func(o *probes.Observation) {
+			o.Consumer.BuildSubnets.Value = append(o.Consumer.BuildSubnets.Value, probes.Subnet{ID: "subnet-99", VPCID: "vpc-0aa", ZoneID: zones[0], FreeIPs: 4})
+		}, "connection.subnets-in-different-zones", ConsumerSide, []string{"connection.subnets-in-service-zones", "connection.endpoint-exists"}},
+		{"named-subnet-full", func(o *probes.Observation) {
+			o.Consumer.BuildSubnets.Value = append(slices.Clone(o.Consumer.BuildSubnets.Value[1:]), probes.Subnet{ID: "subnet-99", VPCID: "vpc-0aa", ZoneID: zones[0]})
+		}, "connection.subnets-have-addresses", ConsumerSide, []string{"connection.subnets-in-different-zones", "connection.endpoint-exists"}},
+		{
+			"endpoint-in-one-zone", func(o *probes.Observation) { o.Consumer.Subnets.Value = o.Consumer.Subnets.Value[:1] },
+			"resilience.endpoint-in-two-zones", ConsumerSide,
+			[]string{"connection.endpoint-zones", "reachability.http-private-name"},
+		},
+	}
 }
 
 func TestSubnetsOfTheLinkFile(t *testing.T) {

@@ -59,6 +59,7 @@ It ends on SIGINT or SIGTERM, with exit code 0. A directory serves one running l
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "loopback address of the AWS API; port 0 takes a free one")
 	cmd.Flags().BoolVar(&provisioned, "provisioned", false, "start with the walk-through's link already built")
 	cmd.Flags().StringVar(&fault, "fault", "", "break the provisioned link in this way (linkassay list faults)")
+	completeFaults(cmd)
 	cmd.Flags().StringArrayVar(&policies, "policy", nil, "PROFILE=FILE: identity policy (JSON) of the profile's user, once the lab is ready; may be given more than once")
 	completeFaults(cmd)
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "make ids and zone mappings repeatable; 0 takes a random seed")
