@@ -18,7 +18,7 @@ func serviceFaults() []Fault {
 	return []Fault{
 		{
 			Name: "service-unknown", Text: "the link file names an endpoint service that does not exist",
-			Excludes: []string{"service"}, File: func(l *provision.Link) { l.Provider.ServiceID = "vpce-svc-0123456789abcdef0" },
+			Excludes: []string{"service"}, File: func(l *provision.Link) { l.Provider.ServiceID, l.Provider.Build = "vpce-svc-0123456789abcdef0", nil },
 		},
 		{
 			Name: "service-failed", Text: "the endpoint service is in the state Failed",
@@ -75,6 +75,6 @@ func (b *breaker) serviceOfGateway(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	b.lab.believe(func(l *provision.Link) { l.Provider.ServiceID = id })
+	b.lab.believe(func(l *provision.Link) { l.Provider.ServiceID, l.Provider.Build = id, nil })
 	return nil
 }
