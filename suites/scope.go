@@ -171,7 +171,7 @@ func otherConnectionsCheck() Check {
 	states := []string{"pendingacceptance", "pending", "available"}
 	return check("scope.service-has-no-other-connections", "no other endpoint is connected to the service",
 		revision(1), severity(Advice), side(ProviderSide),
-		after("connection.service-exists"), because("exposure.connections-still-allowed", "connection.principal-allowed"),
+		after("connection.service-exists"), because("exposure.connections-still-allowed", "connection.principal-allowed", "dns.no-conflicting-endpoint"),
 		needs("provider.connections"), wants("consumer.endpoint"), rows("PL-SVC-006"),
 		asserts("where the link file builds the service: it has no connection beside the link's own that is pendingAcceptance, pending or available"),
 		why("neither the service nor its load balancers can be removed while others are connected (ExistingVpcEndpointConnections), so destroy would stop"),
