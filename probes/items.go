@@ -92,6 +92,7 @@ var itemTable = sync.OnceValue(func() []itemAccess {
 		access("reach.tcp", func(o *Observation) **Item[[]Attempt] { return &o.Reach.TCP }),
 		access("reach.tls", func(o *Observation) **Item[[]Handshake] { return &o.Reach.TLS }),
 		access("reach.http", func(o *Observation) **Item[[]Exchange] { return &o.Reach.HTTP }),
+		access("reach.large", func(o *Observation) **Item[[]Exchange] { return &o.Reach.Large }),
 	}
 })
 

@@ -144,9 +144,10 @@ type Path struct {
 
 // Reach is what happened to connections. Attempts are ordered by vantage, target and port.
 type Reach struct {
-	TCP  *Item[[]Attempt]   `json:"tcp"`  // reach.tcp
-	TLS  *Item[[]Handshake] `json:"tls"`  // reach.tls
-	HTTP *Item[[]Exchange]  `json:"http"` // reach.http
+	TCP   *Item[[]Attempt]   `json:"tcp"`             // reach.tcp
+	TLS   *Item[[]Handshake] `json:"tls"`             // reach.tls
+	HTTP  *Item[[]Exchange]  `json:"http"`            // reach.http
+	Large *Item[[]Exchange]  `json:"large,omitempty"` // reach.large: requests of several full packets, to each interface on one port
 }
 
 // StateChange is one control-plane state at the time it was first seen.

@@ -18,6 +18,7 @@ type reach struct {
 	tcp   *gathering[Attempt]
 	tls   *gathering[Handshake]
 	http  *gathering[Exchange]
+	bulk  *gathering[Exchange]
 	ports []speech
 
 	mu   sync.Mutex
@@ -43,7 +44,7 @@ type speech struct {
 func newReach(r *run) *reach {
 	x := &reach{
 		run: r, tcp: newGathering[Attempt](r, "reach.tcp"), tls: newGathering[Handshake](r, "reach.tls"),
-		http: newGathering[Exchange](r, "reach.http"), seen: map[reachKey]bool{},
+		http: newGathering[Exchange](r, "reach.http"), bulk: newGathering[Exchange](r, "reach.large"), seen: map[reachKey]bool{},
 	}
 	for _, p := range r.link.Ports {
 		sp := speech{Port: p}
@@ -83,6 +84,9 @@ func (x *reach) add(p place, t Target, addr netip.Addr) {
 		x.tcp.start(func() { x.connect(p, key) })
 		if p.expect == provision.ExpectTimeout || sp.mute || (sp.trust == nil && sp.ask == nil) {
 			continue
+		}
+		if t.Kind == TargetInterface && sp.Port.Port == bulky(x.ports) {
+			x.bulk.start(func() { x.large(p, key, sp) })
 		}
 		if sp.trust != nil {
 			x.tls.start(func() { x.talk(p, key, sp) })

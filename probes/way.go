@@ -276,6 +276,10 @@ func (w *way) collect() (DNS, Reach) {
 			func(e Exchange) (string, bool) { return tryVia(e.Try) }, func(a, b Exchange) int {
 				return byReach(a.Vantage, b.Vantage, a.Target, b.Target, a.Addr, b.Addr)
 			}),
+		Large: w.reach.bulk.item(unless(noHTTP, NotConfigured, reached(address)),
+			func(e Exchange) (string, bool) { return tryVia(e.Try) }, func(a, b Exchange) int {
+				return byReach(a.Vantage, b.Vantage, a.Target, b.Target, a.Addr, b.Addr)
+			}),
 	}
 	return d, x
 }

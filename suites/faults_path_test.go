@@ -81,5 +81,16 @@ func pathFaults() []fault {
 			}}
 			allTCP(o, probes.TimedOut)
 		}, "connection.load-balancer-security-group", ProviderSide, nil},
+		{"large-requests-hang", func(o *probes.Observation) {
+			for i := range o.Reach.Large.Value {
+				o.Reach.Large.Value[i].Outcome, o.Reach.Large.Value[i].Status = probes.TimedOut, 0
+			}
+		}, "reachability.large-requests", Network, []string{"reachability.http-private-name"}},
+		{"tls-by-aws-name", func(o *probes.Observation) {
+			for i := range o.Reach.TLS.Value {
+				h := &o.Reach.TLS.Value[i]
+				h.ServerName, h.Outcome, h.VerifyError = regional, probes.TLSFailed, "x509: certificate is valid for "+name+", not "+regional
+			}
+		}, "reachability.tls-server-name", ConsumerSide, nil},
 	}
 }

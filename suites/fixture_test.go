@@ -202,7 +202,7 @@ func failedLookup(vantage, name string, outcome probes.Outcome) probes.Lookup {
 func reach(o *probes.Observation) {
 	var tcp []probes.Attempt
 	var tls []probes.Handshake
-	var http []probes.Exchange
+	var http, large []probes.Exchange
 	yes := true
 	for _, v := range []string{inside, outside} {
 		for _, d := range dialled(o, v) {
@@ -222,10 +222,13 @@ func reach(o *probes.Observation) {
 					x.URL, x.BodyMatched = "https://"+name+"/", &yes
 				}
 				http = append(http, x)
+				if d.Kind == probes.TargetInterface && port == 80 {
+					large = append(large, x)
+				}
 			}
 		}
 	}
-	o.Reach.TCP, o.Reach.TLS, o.Reach.HTTP = item(tcp), item(tls), item(http)
+	o.Reach.TCP, o.Reach.TLS, o.Reach.HTTP, o.Reach.Large = item(tcp), item(tls), item(http), item(large)
 }
 
 type dial struct {

@@ -14,12 +14,28 @@ func httpChecks() []Check {
 		check("reachability.http-interfaces", "HTTP answers as expected on every interface",
 			revision(2), severity(Critical), side(ProviderSide),
 			after("reachability.tcp-interfaces", "proxy.connections-parsed", "reachability.tls-handshake", "reachability.tls-certificate"),
+			because("reachability.large-requests"),
 			needs("reach.http", "consumer.interfaces"),
 			asserts("on each port with http, through each interface, "+wanted),
 			why("a connection that is accepted and never answered, or answered by the wrong service, is no service"),
 			source("RFC 9110; the link file's ports[].http"),
 			fix(fixHTTP),
 			body(func(c *C, o *probes.Observation) { judgeExchanges(c, o, probes.TargetInterface) }),
+		),
+		check("reachability.large-requests", "large requests get an answer",
+			revision(1), severity(Critical), side(Network),
+			after("reachability.tcp-interfaces"), needs("reach.large", "reach.http", "consumer.interfaces"),
+			asserts("through each interface on which a small HTTP request is answered, one with 9,000 bytes of header, more than one full packet, gets an answer too, whichever"),
+			why("where a path drops large packets and nobody hears of it, connections and small requests work and everything larger hangs"),
+			source("PrivateLink guide, Considerations: MTU of 8500 bytes, packets above it are dropped, no path MTU discovery"),
+			rows("PL-NET-005"),
+			fix(func(o *probes.Observation) Fix {
+				return Fix{
+					Text:    "lower the MTU of the clients' interfaces to what the path carries (ip link set dev IFACE mtu 1500), or clamp the MSS on the way",
+					Command: command(o.Link, ConsumerSide, "ec2", "describe-network-interfaces", "--network-interface-ids", list(maybe(o.Consumer.Endpoint).InterfaceIDs)),
+				}
+			}),
+			body(judgeLarge),
 		),
 		check("reachability.http-aws-names", "HTTP answers by regional and zonal names",
 			revision(2), severity(Critical), side(ProviderSide),
@@ -112,4 +128,47 @@ func accepted(h *provision.HTTP) []int {
 		return []int{200}
 	}
 	return h.Status
+}
+
+// judgeLarge wants an answer of any kind to each large request: whoever refuses it got it.
+func judgeLarge(c *C, o *probes.Observation) {
+	exchanges, _ := value(o.Reach.Large)
+	small, _ := value(o.Reach.HTTP)
+	vantages := reachVantages(o.Link)
+	if len(vantages) == 0 {
+		c.Skip("no vantage is expected to reach the link")
+	}
+	told := false
+	for _, vantage := range vantages {
+		well, all := 0, 0
+		for _, x := range exchanges {
+			if x.Vantage != vantage {
+				continue
+			}
+			all++
+			if !slices.ContainsFunc(small, func(s probes.Exchange) bool {
+				return s.Vantage == vantage && s.Target == x.Target && s.Addr == x.Addr && s.Outcome == probes.OK
+			}) {
+				continue // nothing is answered there
+			}
+			told = true
+			where := whereTo(x.Target, x.Addr.String())
+			switch {
+			case couldNotAsk(x.Outcome):
+				c.Unknown(vantage, "%s %s", where, or(string(x.Outcome), "not asked"))
+			case x.Outcome == probes.TimedOut:
+				c.Wrong(vantage, "%s %s%s", where, x.Outcome, inParentheses(x.Detail))
+			default:
+				well++
+			}
+		}
+		if all == 0 {
+			c.Unknown(vantage, "no large request was sent")
+		} else if well == all {
+			c.Fact(vantage, "%d of %d large requests answered", well, all)
+		}
+	}
+	if !told && len(exchanges) > 0 {
+		c.Skip("small requests are not answered either")
+	}
 }

@@ -125,7 +125,7 @@ func forEachTargetFlow(o *probes.Observation, f func(w targetFlow)) {
 			}
 			cross := crossZone(lb, groups, l)
 			for _, h := range b.behind(l) {
-				if h.State == "unused" {
+				if h.State == "unused" || h.State == "draining" {
 					continue // nothing is sent to it
 				}
 				for _, node := range nodesOf(o, lb) {

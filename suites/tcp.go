@@ -23,6 +23,7 @@ func tcpChecks() []Check {
 			asserts("from each vantage that should reach the link, a TCP handshake with each interface and port of the link completes, through the load balancer to a target"),
 			why("each interface is one zone's way into the service; a name hides one that fails until clients get its address"),
 			source("PrivateLink guide, Share your services; NLB guide, Troubleshoot"),
+			rows("PL-NET-001", "PL-NET-002", "PL-NET-007"),
 			fix(func(o *probes.Observation) Fix { return fixPath(o) }),
 			body(func(c *C, o *probes.Observation) {
 				attempts, _ := value(o.Reach.TCP)

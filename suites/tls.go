@@ -3,6 +3,7 @@ package suites
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/linkassay/linkassay/probes"
@@ -17,7 +18,8 @@ func tlsChecks() []Check {
 	return []Check{
 		check("reachability.tls-handshake", "TLS handshakes complete on every interface",
 			revision(1), severity(Critical), side(ProviderSide),
-			after("reachability.tcp-interfaces", "proxy.connections-parsed"), needs("reach.tls"),
+			after("reachability.tcp-interfaces", "proxy.connections-parsed"),
+			because("reachability.tcp-private-name", "reachability.large-requests"), needs("reach.tls"),
 			asserts("on each port with tls a handshake with the private DNS name (or tls.serverName) as SNI completes through each interface"),
 			why("a target that speaks no TLS, or that takes the proxy protocol header for it, is of no use to clients"),
 			source("RFC 8446; NLB guide, target group attributes, proxy protocol"),
@@ -45,9 +47,39 @@ func tlsChecks() []Check {
 				})
 			}),
 		),
+		check("reachability.tls-server-name", "TLS is asked for by a name one can certify",
+			revision(1), severity(Critical), side(ConsumerSide),
+			after("reachability.tcp-interfaces"), needs("reach.tls"),
+			asserts("no handshake asks for a name under vpce.amazonaws.com"),
+			why("those names are AWS's: nobody else gets a certificate for them, so clients that use TLS need the private DNS name, or another that leads to the endpoint"),
+			source("PrivateLink guide, Manage DNS names; RFC 6125"),
+			rows("PL-TLS-002"),
+			fix(func(o *probes.Observation) Fix {
+				return Fix{
+					Text:     "let clients use the private DNS name " + or(o.Link.PrivateDNSName, "(the service has none: give it one)"),
+					LinkFile: "ports[].tls.serverName: the name in the certificate; left out, it is the private DNS name",
+				}
+			}),
+			body(func(c *C, o *probes.Observation) {
+				seen := map[string]bool{}
+				forEachHandshake(c, o, func(_ string, h probes.Handshake) {
+					name := portName(h.Addr.Port()) + " " + h.ServerName
+					if seen[name] {
+						return
+					}
+					seen[name] = true
+					if strings.Contains("."+strings.ToLower(h.ServerName)+".", ".vpce.amazonaws.com.") {
+						c.Wrong(portName(h.Addr.Port()), "TLS is asked for as %s", h.ServerName)
+					} else {
+						c.Fact(portName(h.Addr.Port()), "TLS is asked for as %s", h.ServerName)
+					}
+				})
+			}),
+		),
 		check("reachability.tls-certificate", "the certificate is trusted, for this name",
 			revision(1), severity(Critical), side(ProviderSide),
-			after("reachability.tls-handshake"), needs("reach.tls"),
+			after("reachability.tls-handshake", "reachability.tls-server-name"), needs("reach.tls"),
+			rows("PL-TLS-001"),
 			asserts("the chain leads to the CA of the link file or the system's roots, is within its dates, and its names cover the private DNS name (or tls.serverName)"),
 			why("clients refuse the connection otherwise; the certificate must be for the private name, since nobody can have one for vpce.amazonaws.com"),
 			source("RFC 5280, RFC 6125; PrivateLink guide, Manage DNS names"),

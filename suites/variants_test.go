@@ -81,6 +81,7 @@ func linkVariants() []variant {
 			o.Link.Ports = []provision.Port{{Port: 80}, {Port: 443}}
 			absent(&o.Reach.TLS, probes.NotConfigured)
 			absent(&o.Reach.HTTP, probes.NotConfigured)
+			absent(&o.Reach.Large, probes.NotConfigured)
 		}, []Absence{probes.NotConfigured}},
 		{"principal-star", func(o *probes.Observation) {
 			o.Provider.Permissions.Value = []probes.Principal{{Type: "All", ARN: "*"}, {Type: "Account", ARN: "arn:aws:iam::333333333333:root"}}
@@ -148,6 +149,7 @@ func noVantage(o *probes.Observation) {
 	absent(&o.Reach.TCP, probes.NoVantage)
 	absent(&o.Reach.TLS, probes.NoVantage)
 	absent(&o.Reach.HTTP, probes.NoVantage)
+	absent(&o.Reach.Large, probes.NoVantage)
 	absent(&o.Path.Clients, probes.NoVantage)
 	absent(&o.Path.ClientGroups, probes.NoVantage)
 }

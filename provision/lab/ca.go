@@ -83,18 +83,24 @@ func (a *authority) certificate(asked, own string) (*tls.Certificate, error) {
 	}
 	a.serial++
 	now := time.Now()
+	c, err := a.sign(a.serial, name, now.Add(-time.Hour), now.AddDate(0, 3, 0))
+	if err == nil {
+		a.issued[name] = c
+	}
+	return c, err
+}
+
+// sign makes a server's certificate.
+func (a *authority) sign(serial int64, name string, from, to time.Time) (*tls.Certificate, error) {
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(a.serial), DNSNames: []string{name},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(0, 3, 0),
+		SerialNumber: big.NewInt(serial), DNSNames: []string{name}, NotBefore: from, NotAfter: to,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.root, a.leaf.Public(), a.key)
 	if err != nil {
 		return nil, fmt.Errorf("sign a certificate for %s: %w", name, err)
 	}
-	c := &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.leaf}
-	a.issued[name] = c
-	return c, nil
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: a.leaf}, nil
 }
 
 // serves says whether a name is one that the lab's servers have certificates for.

@@ -51,6 +51,7 @@ func Faults() []Fault {
 		resolverFaults(),
 		familyFaults(),
 		networkFaults(),
+		servingFaults(),
 	)
 }
 

@@ -55,6 +55,10 @@ func (p *plane) throughEndpoint(ctx context.Context, a *attachment, f *network.F
 		f.Ignore()
 		return
 	}
+	if z := p.halfOpen.Load(); z != nil && *z == a.zoneID {
+		hold(opened, f)
+		return
+	}
 	p.forward(ctx, opened, f, cell, b, a.zoneID, node, route.endpoint)
 }
 

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -86,6 +87,8 @@ type host struct {
 	network  *vpcNetwork
 	ca       *authority
 
+	serves atomic.Pointer[Serving]
+
 	mu      sync.Mutex
 	wanted  bool         // start was called later than stop
 	server  *http.Server // nil while stopped
@@ -129,7 +132,7 @@ func (h *host) tryStart() error {
 		}
 		l = newHostListener(l, hostConnections, h.ports.plain)
 		if secure {
-			l = tls.NewListener(l, h.tlsConfig())
+			l = &secureListener{l, h, h.tlsConfig()}
 		}
 		listeners = append(listeners, l)
 		return nil
@@ -185,6 +188,9 @@ func (h *host) tlsConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if fault := h.misbehaves().Certificate; fault != "" {
+				return h.ca.spoiled(fault, hello.ServerName)
+			}
 			return h.ca.certificate(hello.ServerName, h.name)
 		},
 	}
@@ -194,6 +200,9 @@ type connectionKey struct{}
 
 // ServeHTTP answers every request with who answered and whom it saw.
 func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.misserve(w, r) {
+		return
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "linkassay target\ninstance %s\nzone %s\nremote %s\nhost %s\n",
 		h.instance, h.zoneID, r.RemoteAddr, printable(r.Host, 255))

@@ -42,6 +42,7 @@ type plane struct {
 
 	renamed   atomic.Uint64                   // changes of public names
 	zonesDown atomic.Pointer[map[string]bool] // nil: all are up
+	halfOpen  atomic.Pointer[string]          // a zone id
 	seed      maphash.Seed                    // of fingerprints
 	flows     chan struct{}                   // a slot for each forwarded connection
 	buffers   sync.Pool                       // *[]byte for splicing

@@ -50,6 +50,7 @@ type vpcNetwork struct {
 type linkFaults struct {
 	latency time.Duration // one way
 	loss    float64       // 0 to 1
+	most    int           // bytes of the largest packet that gets through; 0: any
 }
 
 // attachment is what has an address of a network, or one of each family: an interface or a vantage.
@@ -224,6 +225,9 @@ func (n *vpcNetwork) judge(pk network.Packet) (network.Verdict, time.Duration) {
 	var delay time.Duration
 	if faults != nil {
 		if faults.loss > 0 && rand.Float64() < faults.loss {
+			return network.Drop, 0
+		}
+		if faults.most > 0 && pk.Len > faults.most {
 			return network.Drop, 0
 		}
 		delay = faults.latency
