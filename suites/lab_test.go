@@ -62,6 +62,13 @@ func (l labLink) observe(t *testing.T, change func(*provision.Link)) *probes.Obs
 func observeLab(ctx context.Context, l *lab.Lab, change func(*provision.Link)) (*probes.Observation, error) {
 	link := l.Believed()
 	src := probes.Sources{PublicDNS: l.Internet()}
+	for _, spec := range link.Vantages {
+		v, err := l.Place(spec.From)
+		if err != nil {
+			return nil, err
+		}
+		src.Vantages = append(src.Vantages, probes.Placed{Spec: spec, Vantage: v})
+	}
 	for _, s := range l.Subnets(link.Consumer.Account) {
 		v, err := l.Vantage(s.ID)
 		if err != nil {
@@ -76,6 +83,10 @@ func observeLab(ctx context.Context, l *lab.Lab, change func(*provision.Link)) (
 		src.Vantages = slices.DeleteFunc(src.Vantages, func(p probes.Placed) bool {
 			return !slices.ContainsFunc(link.Vantages, func(v provision.Vantage) bool { return v.Name == p.Spec.Name })
 		})
+		for i, p := range src.Vantages {
+			at := slices.IndexFunc(link.Vantages, func(v provision.Vantage) bool { return v.Name == p.Spec.Name })
+			src.Vantages[i].Spec = link.Vantages[at]
+		}
 	}
 	link = openSides(ctx, link, &src, l.Open)
 	return probes.Observe(ctx, link, src, probes.Options{ReadFile: l.ReadFile}), nil

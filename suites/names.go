@@ -65,7 +65,7 @@ func nameChecks() []Check {
 			revision(1), severity(Critical), side(Network),
 			after("dns.private-dns-enabled", "dns.no-shadowing-zone", "dns.dhcp-options", "dns.regional-name-resolves", "dns.resolver-answers",
 				"dns.no-kept-negative-answer"),
-			needs("dns.private"), rows("PL-DNS-006"),
+			because("network.route-to-vantage"), needs("dns.private"), rows("PL-DNS-006"),
 			asserts("from each vantage the private DNS name has an address"),
 			why("clients know the service by this name; AWS may need some minutes after private DNS was enabled, and resolvers keep a negative answer"),
 			source("PrivateLink guide, Configure an interface endpoint, private DNS"),

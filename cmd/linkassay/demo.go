@@ -119,6 +119,13 @@ func (d *demo) build(ctx context.Context, opts lab.Options, flags judgeFlags) er
 	for _, v := range d.way.vantages {
 		d.link.Vantages = append(d.link.Vantages, v.Spec)
 	}
+	for _, spec := range d.lab.Believed().Vantages { // a fault put them into the link file
+		v, bad := d.lab.Place(spec.From)
+		if bad != nil {
+			return bad
+		}
+		d.way.vantages = append(d.way.vantages, probes.Placed{Spec: spec, Vantage: v})
+	}
 	return err
 }
 

@@ -20,7 +20,18 @@ func pathFaults() []Fault {
 	deny := func(provider, egress bool, from, to int32) func(*breaker, context.Context) error {
 		return func(b *breaker, ctx context.Context) error { return b.aclDenies(ctx, provider, egress, from, to) }
 	}
+	also := func(v provision.Vantage) func(*provision.Link) {
+		return func(l *provision.Link) { l.Vantages = append(l.Vantages, v) }
+	}
 	return []Fault{
+		{
+			Name: "vantage-outside", Text: "a vantage that should reach the link stands outside the VPC, and nothing routes there",
+			Excludes: []string{"vantage"}, File: also(provision.Vantage{Name: "office", From: FromInternet}),
+		},
+		{
+			Name: "closed-vantage-connects", Text: "a vantage that must not reach the link is let in",
+			Excludes: []string{"vantage"}, File: also(provision.Vantage{Name: "guest", From: FromClient, Expect: provision.ExpectTimeout}),
+		},
 		{
 			Name: "endpoint-acl-denies", Text: "the network ACL of the endpoint's subnets denies port 443 inbound",
 			Excludes: []string{"consumer-acl"}, set: deny(false, false, 443, 443),

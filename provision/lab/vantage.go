@@ -54,6 +54,26 @@ func (l *Lab) Vantage(subnetID string) (*Vantage, error) {
 // Internet is a client in the lab's internet.
 func (l *Lab) Internet() *Vantage { return l.plane.internetVantage() }
 
+// Where vantages of a link stand that a fault puts there, beside those in the consumer's subnets: the From of
+// provision.Vantage, until LinkFile writes the SOCKS listener that leads there.
+const (
+	FromInternet = "lab:internet"
+	FromClient   = "lab:client" // the consumer's first subnet
+)
+
+// Place is the vantage that stands where from says: FromInternet or FromClient.
+func (l *Lab) Place(from string) (*Vantage, error) {
+	switch from {
+	case FromInternet:
+		return l.Internet(), nil
+	case FromClient:
+		if subnets := l.Subnets(l.Link().Consumer.Account); len(subnets) > 0 {
+			return l.Vantage(subnets[0].ID)
+		}
+	}
+	return nil, fmt.Errorf("the lab has no vantage %q", from)
+}
+
 func (p *plane) internetVantage() *Vantage {
 	d := p.internet.Dialer()
 	return &Vantage{

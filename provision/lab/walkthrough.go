@@ -89,6 +89,13 @@ func (l *Lab) LinkFile(dir string) ([]byte, error) {
 			link.Vantages = append(link.Vantages, provision.Vantage{Name: "consumer-" + s.Zone, From: "socks5://" + s.Addr, Zone: s.Zone})
 		}
 	}
+	for i := range link.Vantages {
+		for _, s := range listeners {
+			if from := link.Vantages[i].From; from == FromInternet && s.Zone == Internet || from == FromClient && s.SubnetID != "" && len(oldest) > 0 && s.SubnetID == oldest[0].ID {
+				link.Vantages[i].From = "socks5://" + s.Addr
+			}
+		}
+	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# The walk-through's link in the lab at %s.\n# Its SOCKS vantages work as long as that lab runs.\n", l.URL())
 	e := yaml.NewEncoder(&b)
