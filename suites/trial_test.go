@@ -234,10 +234,11 @@ func mustLead(want map[string]expected, faults []lab.Fault) map[string]lead {
 	for id, r := range roots {
 		does, may := above(catalogue, id)
 		for cause := range roots {
-			switch {
+			switch c, _ := suites.Find(catalogue, cause); {
 			case does[cause]:
 				delete(left, id)
-			case may[cause]:
+			// What a side could not be asked may be what the other root needs to be told.
+			case may[cause] || id != cause && len(c.Explains) > 0:
 				if _, still := left[id]; still {
 					left[id] = lead{r.sides, true}
 				}

@@ -52,7 +52,7 @@ func customServers(d probes.DHCPOptions) []string {
 
 // conflictCheck: nobody else in the VPC has the name.
 func conflictCheck() Check {
-	return check("dns.no-conflicting-endpoint", "no other endpoint of the VPC has the private name",
+	return check("dns.no-conflicting-endpoint", "no other endpoint has the private name",
 		revision(1), severity(Critical), side(ConsumerSide),
 		after("connection.endpoint-available"), needs("consumer.hostedZones", "consumer.endpoint"), rows("PL-DNS-004"),
 		asserts("while private DNS is not enabled on the endpoint, the VPC sees no zone of AWS's own for the private DNS name (route53:ListHostedZonesByVPC)"),
@@ -84,7 +84,7 @@ func conflictCheck() Check {
 
 // switchCheck: clients were not moved to the endpoint before it works.
 func switchCheck() Check {
-	return check("dns.not-switched-early", "the name was not moved before the endpoint works",
+	return check("dns.not-switched-early", "the name did not move before the endpoint",
 		revision(1), severity(Critical), side(ConsumerSide),
 		after("connection.accepted"), needs("consumer.endpoint"), wants("dns.public"), rows("PL-DNS-009"),
 		asserts("an endpoint that is not available has no private DNS for a name that has addresses in public DNS too"),
