@@ -10,7 +10,9 @@ import (
 // identities adds what the APIs say of the callers, and what else is on the service and in the VPC.
 func identities(o *probes.Observation) {
 	o.Link.Provider.Build = &provision.ProviderBuild{AllowedPrincipals: []string{"arn:aws:iam::222222222222:root", "arn:aws:iam::333333333333:root"}}
-	o.Link.Consumer.Build = &provision.ConsumerBuild{}
+	if o.Link.Consumer.Build == nil {
+		o.Link.Consumer.Build = &provision.ConsumerBuild{}
+	}
 	o.Consumer.Endpoint.Value.Policy = `{"Statement":[{"Action":"*","Effect":"Allow","Principal":"*","Resource":"*"}]}`
 	api := probes.API{Requests: 40, ClockKnown: true, ClockOffset: -400 * time.Millisecond}
 	o.Provider.API, o.Consumer.API = item(api), item(api)
