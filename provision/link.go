@@ -24,6 +24,8 @@ type File struct {
 // Link is one consumer VPC endpoint connected to one provider endpoint service, as both owners
 // believe it to be.
 type Link struct {
+	// File is the link file's path as it was given, for commands to repeat; "" when it was none.
+	File           string    `yaml:"-" json:"file,omitempty"`
 	Name           string    `yaml:"name" json:"name" jsonschema:"pattern=^[a-z0-9]([a-z0-9-]{0\\,38}[a-z0-9])?$,description=unique in the file; names the link in reports and tags what apply builds"`
 	Region         string    `yaml:"region" json:"region" jsonschema:"description=the Region of both sides such as ap-southeast-1; of the consumer where provider.region is another"`
 	PrivateDNSName string    `yaml:"privateDNSName,omitempty" json:"privateDNSName,omitempty" jsonschema:"description=the name that consumers use; absent when the service has none"`

@@ -23,6 +23,9 @@ func LoadFile(path string) (*File, error) {
 		return nil, err
 	}
 	beside(file, filepath.Dir(path))
+	for i := range file.Links {
+		file.Links[i].File = path
+	}
 	return file, nil
 }
 

@@ -184,6 +184,9 @@ func details(v suites.Verdict) string {
 		fmt.Fprintf(&b, "\n%s: %s", clean(f.Name), clean(f.Value))
 	}
 	if v.Fix != nil {
+		if v.Fix.Apply != "" {
+			fmt.Fprintf(&b, "\nfix: %s", clean(v.Fix.Apply))
+		}
 		fmt.Fprintf(&b, "\nfix (%s): %s", sideName(v.Side), clean(v.Fix.Text))
 		if v.Fix.Command != "" {
 			b.WriteString("\n" + clean(v.Fix.Command))

@@ -58,6 +58,9 @@ func markdownLink(p func(string, ...any), r *Report, l LinkReport) {
 		if v.Fix == nil {
 			continue
 		}
+		if v.Fix.Apply != "" {
+			p("\nFix: `%s`, or by hand:\n", clean(v.Fix.Apply))
+		}
 		p("\nFix: %s.\n", md(strings.TrimSuffix(v.Fix.Text, ".")))
 		if v.Fix.Command != "" {
 			command := strings.Join(wrapCommand(clean(v.Fix.Command), 100), "\n")

@@ -156,7 +156,12 @@ func (p *page) fix(f *suites.Fix, s share) (whole bool) {
 		return true
 	}
 	whole = true
-	p.text("  FIX  ", "       ", f.Text)
+	if f.Apply != "" {
+		p.text("  FIX  ", "         ", f.Apply)
+		p.text("   or  ", "       ", f.Text)
+	} else {
+		p.text("  FIX  ", "       ", f.Text)
+	}
 	if s.command {
 		for _, line := range wrapCommand(clean(f.Command), p.width-9) {
 			if line != "" {

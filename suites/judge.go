@@ -162,6 +162,7 @@ func (j *judging) run(c *Check, d *judged) {
 		d.Side, fix = in.side, in.fix
 	}
 	f := makeFix(c.ID, fix, j.o)
+	f.Apply = applyCommand(j.o, c.ID)
 	d.Fix = &f
 	d.Accepted = acceptedOf(j.o, c.ID)
 }

@@ -68,6 +68,7 @@ type Fact struct {
 // Fix says what to do about a failure.
 type Fix struct {
 	Text     string `json:"text"`
+	Apply    string `json:"apply,omitempty"`    // linkassay command that mends it too, where the link file builds what is broken
 	Command  string `json:"command,omitempty"`  // AWS CLI command with real ids
 	LinkFile string `json:"linkFile,omitempty"` // the change in the link file, when that is what is wrong
 }
