@@ -61,7 +61,6 @@ It ends on SIGINT or SIGTERM, with exit code 0. A directory serves one running l
 	cmd.Flags().StringVar(&fault, "fault", "", "break the provisioned link in this way (linkassay list faults)")
 	completeFaults(cmd)
 	cmd.Flags().StringArrayVar(&policies, "policy", nil, "PROFILE=FILE: identity policy (JSON) of the profile's user, once the lab is ready; may be given more than once")
-	completeFaults(cmd)
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "make ids and zone mappings repeatable; 0 takes a random seed")
 	return cmd
 }
