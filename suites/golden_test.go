@@ -25,7 +25,7 @@ func golden() []string {
 	return []string{
 		"healthy", "consumer-only", "provider-only", "control-plane-only",
 		"not-allowed", "never-accepted", "rejected", "security-group-closed", "no-healthy-target", "listener-missing",
-		"txt-missing", "txt-wrong", "private-dns-not-enabled", "private-zone-shadows", "one-zone-down", "dns-support-off",
+		"txt-missing", "txt-of-an-older-service", "private-dns-not-enabled", "private-zone-shadows", "one-zone-down", "dns-support-off",
 	}
 }
 

@@ -259,7 +259,9 @@ func makeFix(id string, fix func(*probes.Observation) Fix, o *probes.Observation
 			f = Fix{Text: plain(fmt.Sprintf("see linkassay explain %s (its fix could not be written: %v)", id, r))}
 		}
 	}()
-	return fix(o)
+	f = fix(o)
+	f.Text, f.LinkFile = plain(f.Text), plain(f.LinkFile)
+	return f
 }
 
 func firstLine(s string) string {

@@ -147,11 +147,5 @@ func (b *breaker) oldService(ctx context.Context) (*string, error) {
 	}); err != nil {
 		return nil, err
 	}
-	return c.ServiceName, b.until(ctx, "the consumer sees the old service", func() (bool, error) {
-		_, err := b.sides.Consumer.EC2.DescribeVpcEndpointServices(ctx, &ec2.DescribeVpcEndpointServicesInput{ServiceNames: []string{*c.ServiceName}})
-		if isCode(err, "InvalidServiceName") {
-			return false, nil
-		}
-		return err == nil, err
-	})
+	return c.ServiceName, b.untilVisible(ctx, *c.ServiceName)
 }

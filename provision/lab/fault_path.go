@@ -237,7 +237,10 @@ func (b *breaker) targetGroupWithoutTraffic(ctx context.Context) error {
 	if err := b.checkOn(ctx, group); err != nil {
 		return err
 	}
-	return b.closeTargets(ctx, ids, aws.ToInt32(group.Port))
+	if err := b.closeTargets(ctx, ids, aws.ToInt32(group.Port)); err != nil {
+		return err
+	}
+	return b.untilTargets(ctx, *group.TargetGroupArn, elbtypes.TargetHealthStateEnumHealthy)
 }
 
 func (b *breaker) targetGroupAdmitsClients(ctx context.Context) error {
@@ -260,7 +263,10 @@ func (b *breaker) targetGroupAdmitsClients(ctx context.Context) error {
 		rule.IpRanges = append(rule.IpRanges, ec2types.IpRange{CidrIp: aws.String(v.addr.String() + "/32")})
 	}
 	_, err = b.sides.Provider.EC2.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &ids[0], IpPermissions: []ec2types.IpPermission{rule}})
-	return err
+	if err != nil {
+		return err
+	}
+	return b.untilTargets(ctx, *group.TargetGroupArn, elbtypes.TargetHealthStateEnumHealthy)
 }
 
 // guardedBalancer gives the service a second load balancer, with a security group: a load balancer gets its

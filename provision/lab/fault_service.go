@@ -76,5 +76,16 @@ func (b *breaker) serviceOfGateway(ctx context.Context) error {
 		return err
 	}
 	b.lab.believe(func(l *provision.Link) { l.Provider.ServiceID, l.Provider.Build = id, nil })
-	return nil
+	return b.untilVisible(ctx, *out.ServiceConfiguration.ServiceName)
+}
+
+// untilVisible waits until the consumer sees a service that allows it.
+func (b *breaker) untilVisible(ctx context.Context, name string) error {
+	return b.until(ctx, "the consumer sees "+name, func() (bool, error) {
+		_, err := b.sides.Consumer.EC2.DescribeVpcEndpointServices(ctx, &ec2.DescribeVpcEndpointServicesInput{ServiceNames: []string{name}})
+		if isCode(err, "InvalidServiceName") {
+			return false, nil
+		}
+		return err == nil, err
+	})
 }
