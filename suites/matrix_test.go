@@ -1,6 +1,7 @@
 package suites_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -176,6 +177,13 @@ func shapes(seed uint64) []trial {
 		{name: "TXT at the domain itself", after: moveTXT(domainItself)},
 		{name: "wildcard private name", prepare: wildcard, file: oneName},
 		{name: "one TCP port", prepare: link(func(l *provision.Link) { l.Ports = []provision.Port{{Port: 443}} })},
+	}
+	for _, v := range lab.Variants() {
+		x := trial{name: v.Name, prepare: v.Prepare}
+		if v.Set != nil {
+			x.after = func(ctx context.Context, l labLink) error { return v.Set(ctx, l.lab, l.link) }
+		}
+		all = append(all, x)
 	}
 	for i := range all {
 		if seed != 0 {

@@ -19,23 +19,23 @@ func balancerFaults() []Fault {
 		},
 		{
 			Name: "listener-missing", Text: "the load balancer has no listener on port 443",
-			Excludes: []string{"listener"}, set: (*breaker).listenerMissing,
+			Excludes: []string{"listener", "load-balancer"}, set: (*breaker).listenerMissing,
 		},
 		{
 			Name: "listener-on-other-port", Text: "the listener for port 443 listens on port 8443",
-			Excludes: []string{"listener"}, set: (*breaker).listenerOnOtherPort,
+			Excludes: []string{"listener", "load-balancer"}, set: (*breaker).listenerOnOtherPort,
 		},
 		{
 			Name: "listener-for-udp", Text: "the listener on port 443 takes UDP only",
-			Excludes: []string{"listener"}, set: (*breaker).listenerForUDP,
+			Excludes: []string{"listener", "load-balancer"}, set: (*breaker).listenerForUDP,
 		},
 		{
 			Name: "load-balancer-group-closed", Text: "a load balancer of the service has a security group that admits nobody",
-			Excludes: []string{"load-balancer"}, set: (*breaker).balancerGroupClosed,
+			Excludes: []string{"load-balancer", "target", "target-group", "zones", "zone", "proxy", "listener"}, set: (*breaker).balancerGroupClosed,
 		},
 		{
 			Name: "load-balancers-differ", Text: "the service has a second load balancer, without a listener on port 443",
-			Excludes: []string{"load-balancer", "listener"}, set: (*breaker).balancersDiffer,
+			Excludes: []string{"load-balancer", "listener", "target", "target-group", "zones", "zone", "proxy"}, set: (*breaker).balancersDiffer,
 		},
 		{
 			Name: "load-balancer-impaired", Text: "the load balancer works, and lacks what it needs to scale",

@@ -58,7 +58,7 @@ func endpointFaults() []Fault {
 		},
 		{
 			Name: "endpoint-of-old-service", Text: "the link file names an endpoint to an older service of the same provider",
-			Excludes: []string{"endpoint", "listener", "target"}, set: (*breaker).endpointOfOldService,
+			Excludes: []string{"endpoint", "listener", "load-balancer", "target"}, set: (*breaker).endpointOfOldService,
 		},
 	}
 }

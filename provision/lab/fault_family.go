@@ -29,22 +29,22 @@ func familyFaults() []Fault {
 	return []Fault{
 		{
 			Name: "endpoint-ipv4-only", Text: "the link file says dualstack, and the endpoint of a dualstack service is ipv4",
-			Excludes: []string{"family", "endpoint"}, File: wanted,
+			Excludes: []string{"family", "load-balancer", "endpoint"}, File: wanted,
 			set: dualstack(func(b *breaker, ctx context.Context) error {
 				return b.modifyEndpoint(ctx, ec2.ModifyVpcEndpointInput{IpAddressType: ec2types.IpAddressTypeIpv4})
 			}),
 		},
 		{
 			Name: "service-ipv4-only", Text: "the service of a dualstack endpoint no longer supports ipv6",
-			Excludes: []string{"family", "endpoint"}, set: dualstack((*breaker).serviceIPv4Only),
+			Excludes: []string{"family", "load-balancer", "endpoint"}, set: dualstack((*breaker).serviceIPv4Only),
 		},
 		{
 			Name: "load-balancer-ipv4-only", Text: "the load balancer of a service that supports ipv6 is ipv4",
-			Excludes: []string{"family", "endpoint"}, set: dualstack((*breaker).loadBalancerIPv4Only),
+			Excludes: []string{"family", "load-balancer", "endpoint"}, set: dualstack((*breaker).loadBalancerIPv4Only),
 		},
 		{
 			Name: "records-ipv4-only", Text: "the link file says dualstack, and the endpoint's names have IPv4 records only",
-			Excludes: []string{"family", "endpoint"}, File: wanted,
+			Excludes: []string{"family", "load-balancer", "endpoint"}, File: wanted,
 			set: dualstack(func(b *breaker, ctx context.Context) error {
 				return b.modifyEndpoint(ctx, ec2.ModifyVpcEndpointInput{
 					DnsOptions: &ec2types.DnsOptionsSpecification{DnsRecordIpType: ec2types.DnsRecordIpTypeIpv4},
@@ -53,11 +53,11 @@ func familyFaults() []Fault {
 		},
 		{
 			Name: "resolver-without-ipv6", Text: "the VPC's resolver withholds the IPv6 addresses of a dualstack endpoint's regional name",
-			Excludes: []string{"family", "endpoint", "resolver"}, set: dualstack((*breaker).resolverWithoutIPv6),
+			Excludes: []string{"family", "load-balancer", "endpoint", "resolver"}, set: dualstack((*breaker).resolverWithoutIPv6),
 		},
 		{
 			Name: "security-group-ipv4-only", Text: "the security groups of a dualstack endpoint admit IPv4 clients only",
-			Excludes: []string{"family", "endpoint", "endpoint-group"}, set: dualstack((*breaker).securityGroupIPv4Only),
+			Excludes: []string{"family", "load-balancer", "endpoint", "endpoint-group"}, set: dualstack((*breaker).securityGroupIPv4Only),
 		},
 	}
 }

@@ -46,7 +46,7 @@ func privateNameFaults() []Fault {
 		},
 		{
 			Name: "conflicting-endpoint", Text: "another endpoint of the VPC has the private DNS name",
-			Excludes: []string{"endpoint", "private-name"}, set: (*breaker).conflictingEndpoint,
+			Excludes: []string{"endpoint", "private-name", "txt"}, set: (*breaker).conflictingEndpoint,
 		},
 		{
 			Name: "private-zone-shadowing", Text: "a private hosted zone of the consumer's VPC answers for the private DNS name",

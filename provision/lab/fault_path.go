@@ -30,7 +30,7 @@ func pathFaults() []Fault {
 		},
 		{
 			Name: "closed-vantage-connects", Text: "a vantage that must not reach the link is let in",
-			Excludes: []string{"vantage"}, File: also(provision.Vantage{Name: "guest", From: FromClient, Expect: provision.ExpectTimeout}),
+			Excludes: []string{"vantage", "load-balancer"}, File: also(provision.Vantage{Name: "guest", From: FromClient, Expect: provision.ExpectTimeout}),
 		},
 		{
 			Name: "endpoint-acl-denies", Text: "the network ACL of the endpoint's subnets denies port 443 inbound",
@@ -50,16 +50,16 @@ func pathFaults() []Fault {
 		},
 		{
 			Name: "client-group-closed", Text: "a client's security group lets nothing out but DNS",
-			Excludes: []string{"client"}, set: (*breaker).clientGroupClosed,
+			Excludes: []string{"client", "endpoint"}, set: (*breaker).clientGroupClosed,
 		},
 		{
 			Name: "target-acl-denies", Text: "the network ACL of load balancer and targets denies port 443 between their subnets",
-			Excludes: []string{"provider-acl"}, Prepare: building(func(p *provision.ProviderBuild) { p.CrossZone = true }),
+			Excludes: []string{"provider-acl", "target"}, Prepare: building(func(p *provision.ProviderBuild) { p.CrossZone = true }),
 			set: deny(true, false, 443, 443),
 		},
 		{
 			Name: "target-group-without-health-checks", Text: "the targets' security group does not admit port 443 at all",
-			Excludes: []string{"target", "target-group"}, set: (*breaker).targetGroupClosed,
+			Excludes: []string{"target", "target-group", "load-balancer"}, set: (*breaker).targetGroupClosed,
 		},
 		{
 			Name: "target-group-without-traffic", Text: "the targets' security group admits the health check port, not the traffic port",
@@ -71,11 +71,11 @@ func pathFaults() []Fault {
 		},
 		{
 			Name: "load-balancer-group-closed-outbound", Text: "the security group of one of two load balancers lets nothing out to targets",
-			Excludes: []string{"load-balancer", "target"}, set: (*breaker).balancerGroupClosedOutbound,
+			Excludes: []string{"load-balancer", "target", "target-group", "zones", "zone", "proxy", "listener"}, set: (*breaker).balancerGroupClosedOutbound,
 		},
 		{
 			Name: "load-balancer-group-admits-interfaces", Text: "the security group of one of two load balancers admits the endpoint's interfaces, not the clients",
-			Excludes: []string{"load-balancer"}, set: (*breaker).balancerGroupAdmitsInterfaces,
+			Excludes: []string{"load-balancer", "endpoint", "target", "target-group", "zones", "zone", "proxy", "listener"}, set: (*breaker).balancerGroupAdmitsInterfaces,
 		},
 	}
 }

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,20 +21,28 @@ func providerZoneFaults() []Fault {
 		{
 			Name: "load-balancer-not-in-zone", Text: "the link file builds the endpoint in a zone that the load balancer is not in",
 			Excludes: []string{"zones"}, Prepare: inFirstZones(2),
-			File: func(l *provision.Link) { l.Consumer.Build.Zones = zoneIDsOf(l.Region, 3) },
+			File: func(l *provision.Link) {
+				if l.Consumer.Build != nil {
+					l.Consumer.Build.Zones = zoneIDsOf(l.Region, 3)
+				}
+			},
 		},
 		{
 			Name: "service-in-one-zone", Text: "the service is in one zone, and nobody asked for that",
 			Excludes: []string{"zones"}, Prepare: inFirstZones(1),
-			File: func(l *provision.Link) { l.Provider.Build.Zones = nil },
+			File: func(l *provision.Link) {
+				if l.Provider.Build != nil {
+					l.Provider.Build.Zones = nil
+				}
+			},
 		},
 		{
 			Name: "service-zones-old", Text: "a third zone was enabled on the load balancer, and the service was not told",
-			Excludes: []string{"zones"}, Prepare: inFirstZones(2), set: (*breaker).serviceZonesOld,
+			Excludes: []string{"zones", "target"}, Prepare: inFirstZones(2), set: (*breaker).serviceZonesOld,
 		},
 		{
 			Name: "target-zone-not-enabled", Text: "a target was added in a zone that is not enabled on the load balancer",
-			Excludes: []string{"zones"}, Prepare: inFirstZones(2), set: (*breaker).targetZoneNotEnabled,
+			Excludes: []string{"zones", "target"}, Prepare: inFirstZones(2), set: (*breaker).targetZoneNotEnabled,
 		},
 	}
 }
@@ -86,7 +95,16 @@ func (b *breaker) anotherZone(ctx context.Context) (subnet, instance string, err
 	if len(free) == 0 {
 		return "", "", fmt.Errorf("the provider has subnets in all zones already")
 	}
-	made, err := p.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: lb.VpcId, CidrBlock: aws.String("10.0.240.0/20"), AvailabilityZoneId: &free[0]})
+	vpcs, err := p.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{VpcIds: []string{*lb.VpcId}})
+	if err != nil {
+		return "", "", err
+	}
+	block, err := netip.ParsePrefix(aws.ToString(vpcs.Vpcs[0].CidrBlock))
+	if err != nil {
+		return "", "", err
+	}
+	last := netip.PrefixFrom(lastAddr(block), 20).Masked().String()
+	made, err := p.CreateSubnet(ctx, &ec2.CreateSubnetInput{VpcId: lb.VpcId, CidrBlock: &last, AvailabilityZoneId: &free[0]})
 	if err != nil {
 		return "", "", err
 	}

@@ -18,21 +18,21 @@ func proxyFaults() []Fault {
 	return []Fault{
 		{
 			Name: "proxy-protocol-off", Text: "the targets are to know the consumer, and the proxy protocol was turned off for port 443",
-			Excludes: []string{"proxy", "target"}, Prepare: building(func(p *provision.ProviderBuild) { p.ProxyProtocol = true }),
+			Excludes: []string{"proxy", "port", "target"}, Prepare: building(func(p *provision.ProviderBuild) { p.ProxyProtocol = true }),
 			set: func(b *breaker, ctx context.Context) error { return b.proxyProtocol(ctx, 443, "false") },
 		},
 		{
 			Name: "proxy-header-fails-health-checks", Text: "the proxy protocol was turned on for port 80, and the servers answer its health checks with 400",
-			Excludes: []string{"proxy", "target"}, Prepare: building(plainServers), set: (*breaker).proxyFailsHealthChecks,
+			Excludes: []string{"proxy", "port", "target"}, Prepare: building(plainServers), set: (*breaker).proxyFailsHealthChecks,
 		},
 		{
 			Name: "proxy-header-not-understood", Text: "the proxy protocol was turned on for port 443, and the servers take its header for a TLS handshake",
-			Excludes: []string{"proxy", "target"}, Prepare: building(plainServers),
+			Excludes: []string{"proxy", "port", "target"}, Prepare: building(plainServers),
 			set: func(b *breaker, ctx context.Context) error { return b.proxyProtocol(ctx, 443, "true") },
 		},
 		{
 			Name: "consumer-not-told", Text: "the link file expects that the targets on port 80 tell the endpoint, and they get no header",
-			Excludes: []string{"proxy", "target"}, File: func(l *provision.Link) {
+			Excludes: []string{"proxy", "port", "target"}, File: func(l *provision.Link) {
 				for i, p := range l.Ports {
 					if p.Port == 80 {
 						ask := *p.HTTP

@@ -60,16 +60,16 @@ func scopeFaults() []Fault {
 			},
 		},
 		{
-			Name: "other-connection", Text: "an endpoint that is in no link is connected to the service", Excludes: []string{"permission", "connections"},
+			Name: "other-connection", Text: "an endpoint that is in no link is connected to the service", Excludes: []string{"permission", "connections", "region"},
 			Prepare: withOther, File: allowOther,
 			set: func(b *breaker, ctx context.Context) error { _, err := b.connectOther(ctx); return err },
 		},
 		{
-			Name: "dead-connection", Text: "a rejected endpoint of another account is still on the service", Excludes: []string{"permission", "connections"},
+			Name: "dead-connection", Text: "a rejected endpoint of another account is still on the service", Excludes: []string{"permission", "connections", "region"},
 			Prepare: withOther, File: allowOther, set: (*breaker).deadConnection,
 		},
 		{
-			Name: "connection-outlives-permission", Text: "another account's endpoint is connected after its permission was taken away", Excludes: []string{"permission", "connections"},
+			Name: "connection-outlives-permission", Text: "another account's endpoint is connected after its permission was taken away", Excludes: []string{"permission", "connections", "region"},
 			Prepare: withOther, set: (*breaker).connectionOutlives,
 		},
 	}

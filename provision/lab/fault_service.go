@@ -26,7 +26,7 @@ func serviceFaults() []Fault {
 		},
 		{
 			Name: "service-of-gateway", Text: "the link file names a service that was made of a Gateway Load Balancer",
-			Excludes: []string{"service"}, set: (*breaker).serviceOfGateway,
+			Excludes: []string{"*"}, set: (*breaker).serviceOfGateway,
 		},
 	}
 }

@@ -21,7 +21,7 @@ func subnetFaults() []Fault {
 	return []Fault{
 		{
 			Name: "subnet-in-unoffered-zone", Text: "the link file names a subnet for the endpoint in a zone that the service does not have",
-			Excludes: []string{"build-subnets", "zone"}, Prepare: twoZones, set: (*breaker).subnetInUnofferedZone,
+			Excludes: []string{"build-subnets", "zone", "endpoint", "service"}, Prepare: twoZones, set: (*breaker).subnetInUnofferedZone,
 		},
 		{
 			Name: "no-common-zone", Text: "the link file's subnets and the service have no zone in common, and there is no endpoint",

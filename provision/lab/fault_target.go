@@ -34,7 +34,7 @@ func targetFaults() []Fault {
 		},
 		{
 			Name: "listener-to-empty-group", Text: "the listener on port 443 forwards to a new target group, and the targets are in the old one",
-			Excludes: []string{"target", "listener"}, set: (*breaker).listenerToEmptyGroup,
+			Excludes: []string{"target", "listener", "load-balancer"}, set: (*breaker).listenerToEmptyGroup,
 		},
 		{
 			Name: "instances-stopped", Text: "the instances of all targets are stopped",
@@ -42,7 +42,7 @@ func targetFaults() []Fault {
 		},
 		{
 			Name: "target-is-load-balancer", Text: "the targets of port 443 are the load balancer's own addresses",
-			Excludes: []string{"target", "listener"}, set: (*breaker).targetIsBalancer,
+			Excludes: []string{"target", "listener", "load-balancer"}, set: (*breaker).targetIsBalancer,
 		},
 		{
 			Name: "targets-still-initial", Text: "the targets of port 443 were just registered, and are checked every five minutes",

@@ -96,7 +96,7 @@ func (b *breaker) txtPrivateZone(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return b.newZone(ctx, domain, &r53types.VPC{VPCId: lbs.LoadBalancers[0].VpcId, VPCRegion: r53types.VPCRegion(b.link.Region)})
+	return b.newZone(ctx, domain, &r53types.VPC{VPCId: lbs.LoadBalancers[0].VpcId, VPCRegion: r53types.VPCRegion(b.link.ProviderRegion())})
 }
 
 func (b *breaker) zoneNotDelegated(ctx context.Context) error {

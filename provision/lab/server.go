@@ -278,6 +278,9 @@ func (s *server) form(c *call, record *Request, out reply) (reply, error) {
 // run runs an operation, and encodes its result, with the world to itself. A panic costs the
 // request, not the lab.
 func (s *server) run(c *call, mutates bool, operation func() ([]byte, error)) (out []byte, err error) {
+	if c.action == "DescribeTargetHealth" && s.world.plane != nil {
+		s.world.plane.settle() // what was changed before is being checked by now, and says so
+	}
 	s.world.mu.Lock()
 	defer s.world.mu.Unlock()
 	defer func() {
