@@ -178,9 +178,11 @@ func TestWaitForAcceptance(t *testing.T) {
 	<-b.ended
 	b.exits(t, 0)
 	var states []string
-	for _, s := range readRun(t, out).Links[0].Observation.Timeline {
-		if s.What == "consumer.endpoint.state" {
-			states = append(states, s.State)
+	for _, round := range readRun(t, out).Links[0].Rounds {
+		for _, s := range round.Observation.Timeline {
+			if s.What == "consumer.endpoint.state" {
+				states = append(states, s.State)
+			}
 		}
 	}
 	if len(states) < 2 || states[0] != "pendingAcceptance" || states[len(states)-1] != "available" {

@@ -117,11 +117,6 @@ func (a *app) runLab(ctx context.Context, dir string, opts lab.Options, provisio
 	if err != nil {
 		return usageError("--dir: %v", err)
 	}
-	release, err := lab.ClaimDir(dir)
-	if err != nil {
-		return usageError("--dir: %w", err)
-	}
-	defer func() { err = errors.Join(err, withCode(exitUntold, release())) }()
 	l, err := lab.Start(ctx, opts)
 	if err != nil {
 		return withCode(exitUsage, fmt.Errorf("start the lab: %w", err))
@@ -131,6 +126,11 @@ func (a *app) runLab(ctx context.Context, dir string, opts lab.Options, provisio
 			err = withCode(exitUntold, fmt.Errorf("stop the lab: %w", cerr))
 		}
 	}()
+	release, err := lab.ClaimDir(dir)
+	if err != nil {
+		return usageError("--dir: %w", err)
+	}
+	defer func() { err = errors.Join(err, withCode(exitUntold, release())) }()
 	if provisioned {
 		link, err := l.Provision(ctx, a.newProgress().event)
 		if err == nil && fault != "" {

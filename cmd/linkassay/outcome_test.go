@@ -155,6 +155,11 @@ type recorded struct {
 			Timeline []struct{ What, State string }
 		}
 		Verdicts []struct{ Link, Check, Status, BlockedBy, Reason string }
+		Rounds   []struct {
+			Observation struct {
+				Timeline []struct{ What, State string }
+			}
+		}
 	}
 }
 

@@ -34,19 +34,19 @@ func pathFaults() []Fault {
 		},
 		{
 			Name: "endpoint-acl-denies", Text: "the network ACL of the endpoint's subnets denies port 443 inbound",
-			Excludes: []string{"consumer-acl"}, set: deny(false, false, 443, 443),
+			Excludes: []string{"consumer-acl", "zones"}, set: deny(false, false, 443, 443),
 		},
 		{
 			Name: "endpoint-acl-denies-answers", Text: "the network ACL of the endpoint's subnets denies ephemeral ports outbound",
-			Excludes: []string{"consumer-acl"}, set: deny(false, true, 1024, 65535),
+			Excludes: []string{"consumer-acl", "zones"}, set: deny(false, true, 1024, 65535),
 		},
 		{
 			Name: "client-acl-denies", Text: "the network ACL of the clients' subnets denies port 443 outbound",
-			Excludes: []string{"consumer-acl"}, set: deny(false, true, 443, 443),
+			Excludes: []string{"consumer-acl", "zones"}, set: deny(false, true, 443, 443),
 		},
 		{
 			Name: "client-acl-denies-answers", Text: "the network ACL of the clients' subnets denies ephemeral ports inbound",
-			Excludes: []string{"consumer-acl"}, set: deny(false, false, 1024, 65535),
+			Excludes: []string{"consumer-acl", "zones"}, set: deny(false, false, 1024, 65535),
 		},
 		{
 			Name: "client-group-closed", Text: "a client's security group lets nothing out but DNS",
