@@ -125,14 +125,6 @@ func with(verdicts []suites.Verdict, statuses ...suites.Status) []string {
 	return out
 }
 
-func roots(verdicts []suites.Verdict) []string {
-	var out []string
-	for _, v := range suites.Roots(verdicts) {
-		out = append(out, v.Check)
-	}
-	return out
-}
-
 func TestHealthyLinkFailsNothing(t *testing.T) {
 	t.Parallel()
 	o := startLink(t).observe(t, nil)

@@ -81,12 +81,12 @@ cvpc=$(consumer ec2 create-vpc --cidr-block 10.0.0.0/16 --query Vpc.VpcId)
 job consumer ec2 modify-vpc-attribute --vpc-id "$cvpc" --enable-dns-support Value=true
 job consumer ec2 modify-vpc-attribute --vpc-id "$cvpc" --enable-dns-hostnames Value=true
 csubnets=()
-for n in 1 2; do
+for n in 1 2 3; do
   job into "csubnet$n" consumer ec2 create-subnet --vpc-id "$cvpc" --availability-zone-id "apse1-az$n" --cidr-block "10.0.$n.0/24" --query Subnet.SubnetId
 done
 job into cgroup consumer ec2 create-security-group --group-name endpoint --description endpoint --vpc-id "$cvpc" --query GroupId
 joined "DNS attributes, subnets, security group"
-for n in 1 2; do csubnets+=("$(<"$tmp/csubnet$n")"); done
+for n in 1 2 3; do csubnets+=("$(<"$tmp/csubnet$n")"); done
 cgroup=$(<"$tmp/cgroup")
 consumer ec2 authorize-security-group-ingress --group-id "$cgroup" --protocol tcp --port 80 --cidr 10.0.0.0/16 >/dev/null
 ep=$(consumer ec2 create-vpc-endpoint --vpc-endpoint-type Interface --vpc-id "$cvpc" --service-name "$svcname" --subnet-ids "${csubnets[@]}" --security-group-ids "$cgroup" --no-private-dns-enabled --query VpcEndpoint.VpcEndpointId)
@@ -125,6 +125,13 @@ for _ in $(seq 1 100); do
   if curl -sS --socks5-hostname "$socks" --max-time 10 "http://$name/" 2>/dev/null | grep -q 'linkassay target'; then answered=yes; break; fi
 done
 equal "the private name answers" "$answered" yes
+regional=$(consumer ec2 describe-vpc-endpoints --vpc-endpoint-ids "$ep" --query 'VpcEndpoints[0].DnsEntries[0].DnsName')
+python3 "$(dirname "$0")/resolve.py" "$socks" 10.0.0.2 "$name" "$regional" >"$tmp/resolved"
+{ read -r private; read -r aws; } <"$tmp/resolved"
+own=$(consumer ec2 describe-network-interfaces --filters "Name=vpc-id,Values=$cvpc" --query 'NetworkInterfaces[?InterfaceType==`vpc_endpoint`].PrivateIpAddress' | tr '\t' '\n' | sort | tr '\n' ' ')
+equal "addresses of the private and of the regional name" "$private" "$aws"
+equal "addresses of the private name and of the endpoint's interfaces" "$private" "${own% }"
+equal "interfaces" "$(wc -w <<<"$private")" 3
 
 say "reject, and remove everything"
 provider ec2 reject-vpc-endpoint-connections --service-id "$svc" --vpc-endpoint-ids "$ep" >/dev/null
