@@ -37,7 +37,7 @@ healthy:
 	$(GO) test ./suites -count=1 -timeout 20m -run '^TestHealthyRuns$$' -v -args -seed $(SEED) -healthy-runs $(RUNS)
 
 race:
-	$(GO) test -race -timeout 20m $(RACE)
+	$(GO) test -race -p 1 -timeout 20m $(RACE)
 
 bench: build
 	$(GO) run ./bench -binary ./$(BIN)
