@@ -12,7 +12,7 @@ func zoneChecks() []Check {
 	return []Check{
 		check("network.zones-carry-packets", "no zone of the endpoint is dark",
 			revision(1), severity(Critical), side(Network),
-			after("connection.endpoint-available", "connection.interface-in-each-subnet", "connection.endpoint-zones", "connection.endpoint-security-group",
+			after("connection.endpoint-available", "connection.interface-in-each-subnet", "connection.endpoint-security-group",
 				"network.route-to-vantage", "network.client-security-group", "network.client-acl", "network.endpoint-acl",
 				"connection.load-balancer-security-group", "connection.load-balancer-in-endpoint-zones", "connection.load-balancers-alike",
 				"connection.listener-on-each-port", "family.load-balancers", "family.security-group"),
