@@ -55,6 +55,7 @@ const (
 	NoVantage        Absence = "no vantage"
 	NoPrivateDNSName Absence = "the link has no private DNS name"
 	NotConfigured    Absence = "not configured in the link file"
+	OnlySlow         Absence = "observed on request (--slow)"
 	NotReached       Absence = "the run was interrupted before it was asked"
 	// NoSubject: what it depends on does not exist (no endpoint, so no interfaces).
 	NoSubject Absence = "what it belongs to does not exist"
@@ -148,6 +149,7 @@ type Reach struct {
 	TLS   *Item[[]Handshake] `json:"tls"`             // reach.tls
 	HTTP  *Item[[]Exchange]  `json:"http"`            // reach.http
 	Large *Item[[]Exchange]  `json:"large,omitempty"` // reach.large: requests of several full packets, to each interface on one port
+	Idle  *Item[[]Silence]   `json:"idle,omitempty"`  // reach.idle: connections that were silent for a time, to one interface on each port; with --slow
 }
 
 // StateChange is one control-plane state at the time it was first seen.
@@ -256,7 +258,7 @@ type Listener struct {
 	Port            uint16   `json:"port"`
 	Protocol        string   `json:"protocol"`
 	TargetGroupARNs []string `json:"targetGroupArns,omitempty"`
-	// IdleTimeoutSeconds is tcp.idle_timeout.seconds; asked only across Regions.
+	// IdleTimeoutSeconds is tcp.idle_timeout.seconds; asked only across Regions and with --slow.
 	IdleTimeoutSeconds int32 `json:"idleTimeoutSeconds,omitempty"`
 }
 
