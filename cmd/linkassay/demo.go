@@ -60,7 +60,7 @@ func isUsage(err error) bool {
 }
 
 // hurriedIdle stands for 350 s in a demo with --slow.
-const hurriedIdle = 2 * time.Second
+const hurriedIdle = 3500 * time.Millisecond
 
 // demo is one walk-through.
 type demo struct {
