@@ -115,6 +115,28 @@ func lastOnName(kind probes.TargetKind) []string {
 	return nil
 }
 
+// resting keeps the checks on which the flow rests in any way, and those that tell why something could not be asked.
+func (f Flow) resting(catalogue []Check, l provision.Link) []Check {
+	p := f.port(l)
+	seen := map[string]bool{}
+	var walk func(ids []string)
+	walk = func(ids []string) {
+		for _, id := range ids {
+			if c, ok := Find(catalogue, id); ok && !seen[id] {
+				seen[id] = true
+				walk(slices.Concat(c.After, c.Because))
+			}
+		}
+	}
+	walk(slices.Concat(lastOn(p, f.Kind), lastOn(p, probes.TargetInterface), lastOnName(f.Kind)))
+	for _, c := range catalogue {
+		if len(c.Explains) > 0 {
+			walk([]string{c.ID})
+		}
+	}
+	return slices.DeleteFunc(catalogue, func(c Check) bool { return !seen[c.ID] })
+}
+
 // judgedFlow is an Observation with the verdicts of all checks on it.
 type judgedFlow struct {
 	o        *probes.Observation

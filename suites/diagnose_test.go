@@ -371,17 +371,3 @@ func TestFlowToUnknownHost(t *testing.T) {
 		}
 	}
 }
-
-// Every check that a flow may end at has its hop.
-func TestEveryCheckOfTheWayHasAHop(t *testing.T) {
-	t.Parallel()
-	j := judgedView(healthy(), Catalogue())
-	port := provision.Port{TLS: &provision.TLS{}, HTTP: &provision.HTTP{}}
-	for _, kind := range []probes.TargetKind{probes.TargetInterface, probes.TargetPrivate, probes.TargetRegional, probes.TargetZonal} {
-		for _, v := range j.closure(slices.Concat(lastOn(port, kind), lastOnName(kind))...) {
-			if hopOf(v.Check) == none {
-				t.Errorf("%s has no hop", v.Check)
-			}
-		}
-	}
-}

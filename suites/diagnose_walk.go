@@ -16,7 +16,10 @@ type flowWalk struct {
 	whole     judgedFlow // this vantage and port
 	answer    answer
 	foreign   []netip.Addr // of the answer: not the endpoint's
+	hops      map[string]int
 }
+
+func (f flowWalk) hop(check string) int { return f.hops[check] }
 
 // zoneWalk is the way through one zone.
 type zoneWalk struct {
@@ -36,7 +39,7 @@ func (f flowWalk) byName() bool { return f.to.Kind != probes.TargetInterface }
 
 // misnamed says whether the name is wrong for this flow. Of the zonal names only the flow's own matters.
 func (f flowWalk) misnamed(v Verdict) bool {
-	if hopOf(v.Check) != hopName {
+	if f.hop(v.Check) != hopName {
 		return false
 	}
 	return f.to.Kind != probes.TargetZonal || !f.answer.resolved() || len(f.foreign) > 0 || !f.zonalRight()
@@ -61,7 +64,7 @@ func (f flowWalk) through(zone string) zoneWalk {
 		way = judgedView(throughZone(f.whole.o, zone, f.to.addr()), f.catalogue)
 		last = lastOn(port, probes.TargetInterface)
 	}
-	rests := slices.DeleteFunc(way.closure(last...), func(v Verdict) bool { return zone != "" && hopOf(v.Check) == hopName })
+	rests := slices.DeleteFunc(way.closure(last...), func(v Verdict) bool { return zone != "" && f.hop(v.Check) == hopName })
 	names := f.whole.closure(lastOnName(f.to.Kind)...)
 	w.seen = f.measure(way.o, zone)
 
@@ -76,8 +79,8 @@ func (f flowWalk) through(zone string) zoneWalk {
 		}
 	}
 	for _, v := range names {
-		if zone == "" || hopOf(v.Check) == hopName {
-			add(v, f.misnamed(v) || zone == "" && hopOf(v.Check) != hopName)
+		if zone == "" || f.hop(v.Check) == hopName {
+			add(v, f.misnamed(v) || zone == "" && f.hop(v.Check) != hopName)
 		}
 	}
 	for _, v := range rests {
@@ -93,12 +96,12 @@ func (f flowWalk) through(zone string) zoneWalk {
 		}
 	}
 	for _, v := range fails {
-		if at := hopOf(v.Check); w.endsAt == none || at < w.endsAt {
+		if at := f.hop(v.Check); w.endsAt == none || at < w.endsAt {
 			w.endsAt = at
 		}
 	}
 	for _, v := range fails {
-		if hopOf(v.Check) == w.endsAt {
+		if f.hop(v.Check) == w.endsAt {
 			w.roots = append(w.roots, f.mended(way.o, v))
 		} else {
 			w.beside = append(w.beside, v)
@@ -130,7 +133,7 @@ func (f flowWalk) settle(w *zoneWalk, way judgedFlow, rests []Verdict, last []st
 	for i := range w.states {
 		var here []Verdict
 		for _, v := range rests {
-			if hopOf(v.Check) == i && !slices.Contains(w.checks[i], v.Check) && !(i == hopName && !f.byName()) {
+			if f.hop(v.Check) == i && !slices.Contains(w.checks[i], v.Check) && !(i == hopName && !f.byName()) {
 				here = append(here, v)
 				w.checks[i] = append(w.checks[i], v.Check)
 			}
