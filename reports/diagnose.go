@@ -150,11 +150,14 @@ func (p *page) hopRows(w suites.Walk, most int) [][]string {
 			}
 			continue
 		}
-		if h.State == suites.HopNotAsked && len(h.Facts) == 0 {
+		if (h.State == suites.HopNotAsked || h.State == suites.HopFollows) && len(h.Facts) == 0 {
 			continue
 		}
 		flush()
 		lines := max(most, 4)
+		if h.State == suites.HopFollows {
+			lines = max(most, 2)
+		}
 		if h.State == suites.HopOK || h.State == suites.HopNotAsked {
 			lines = most
 		}
@@ -172,8 +175,8 @@ func hopText(h suites.Hop, most, width int) string {
 		part := clean(f.Value)
 		if f.Name != "" {
 			part = clean(f.Name) + " " + part
-		} else if i == 0 && len(h.Zones) > 0 {
-			part = clean(strings.Join(h.Zones, ", ")) + ": " + part
+		} else if zones := clean(strings.Join(h.Zones, ", ")); i == 0 && zones != "" && !strings.HasPrefix(part, zones+" ") {
+			part = zones + ": " + part
 		}
 		facts, lines = append(facts, part), append(lines, wrap(part, width)...)
 	}

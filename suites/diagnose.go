@@ -111,7 +111,9 @@ func walkFrom(o *probes.Observation, to Flow, vantage string) Walk {
 		answer: to.answer(whole, vantage), hops: make(map[string]int, len(catalogue)),
 	}
 	for _, c := range catalogue {
-		f.hops[c.ID] = hopOf(c.ID)
+		if f.hops[c.ID] = hopOf(c.ID); f.hops[c.ID] == none {
+			f.hops[c.ID] = hopTCP // nothing nearer is known of it
+		}
 	}
 	own := interfaceIPs(maybe(o.Consumer.Interfaces))
 	if len(own) > 0 {

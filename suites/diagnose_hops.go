@@ -42,12 +42,12 @@ func hopKinds() [hopCount]hopKind {
 		hopName:        {"name resolution", []string{"dns.", "verification.", "family.dns-record-type", "family.names-complete"}},
 		hopRoute:       {"route, client's ACL", []string{"network.route-to-vantage", "network.client-acl"}},
 		hopClientGroup: {"client's group", []string{"network.client-security-group"}},
-		hopInterface:   {"interface", []string{"connection.interface-in-each-subnet", "family.endpoint-type"}},
+		hopInterface:   {"interface", []string{"connection.interface-in-each-subnet", "family.endpoint-type", "network.zones-carry-packets"}},
 		hopEndpointGroup: {"endpoint's group, ACL", []string{
 			"connection.endpoint-security-group", "network.endpoint-acl", "family.security-group",
 		}},
 		hopEndpoint: {"endpoint", []string{
-			"connection.endpoint-exists", "connection.endpoint-service", "connection.endpoint-available", "connection.endpoint-zones",
+			"connection.endpoint-exists", "connection.endpoint-service", "connection.endpoint-available",
 			"connection.accepted", "connection.sides-agree", "connection.endpoint-policy-open", "connection.subnets-in-service-zones",
 			"connection.subnets-in-different-zones", "connection.subnets-have-addresses", "connection.consumer-account", "identity.consumer-", "quota.",
 		}},
@@ -89,10 +89,14 @@ func hopOf(id string) int {
 // lastOn are the checks that say in the end whether connections to a kind of target are answered as the link file
 // wants on a port.
 func lastOn(p provision.Port, kind probes.TargetKind) []string {
-	suffix := map[probes.TargetKind]string{
-		probes.TargetInterface: "interfaces", probes.TargetPrivate: "private-name", probes.TargetRegional: "aws-names", probes.TargetZonal: "aws-names",
-	}[kind]
-	last := []string{"reachability.tcp-" + suffix}
+	tcp, suffix := "interfaces", "aws-names" // whose addresses are the interfaces'
+	switch kind {
+	case probes.TargetInterface:
+		suffix = "interfaces"
+	case probes.TargetPrivate:
+		tcp, suffix = "private-name", "private-name"
+	}
+	last := []string{"reachability.tcp-" + tcp}
 	if p.TLS != nil {
 		last = append(last, "reachability.tls-certificate")
 	}

@@ -64,8 +64,12 @@ func (f flowWalk) through(zone string) zoneWalk {
 		way = judgedView(throughZone(f.whole.o, zone, f.to.addr()), f.catalogue)
 		last = lastOn(port, probes.TargetInterface)
 	}
-	rests := slices.DeleteFunc(way.closure(last...), func(v Verdict) bool { return zone != "" && f.hop(v.Check) == hopName })
-	names := f.whole.closure(lastOnName(f.to.Kind)...)
+	rests := slices.DeleteFunc(way.closure(last...), func(v Verdict) bool {
+		return zone != "" && f.hop(v.Check) == hopName || v.Check == darkCheck
+	})
+	names := slices.DeleteFunc(f.whole.closure(lastOnName(f.to.Kind)...), func(v Verdict) bool {
+		return zone != "" && f.hop(v.Check) != hopName || v.Check == darkCheck // what else they rest on is judged zone by zone
+	})
 	w.seen = f.measure(way.o, zone)
 
 	var fails []Verdict
@@ -79,16 +83,21 @@ func (f flowWalk) through(zone string) zoneWalk {
 		}
 	}
 	for _, v := range names {
-		if zone == "" || f.hop(v.Check) == hopName {
-			add(v, f.misnamed(v) || zone == "" && f.hop(v.Check) != hopName)
-		}
+		add(v, f.misnamed(v) || f.hop(v.Check) != hopName)
+	}
+	dark := f.dark(zone)
+	for _, v := range dark {
+		add(v, !w.seen.well)
 	}
 	for _, v := range rests {
+		if len(dark) > 0 {
+			break // whatever else looks broken there, is not
+		}
 		if !slices.ContainsFunc(fails, func(x Verdict) bool { return x.Check == v.Check }) {
 			add(v, !w.seen.well)
 		}
 	}
-	if zone != "" && f.byName() {
+	if zone != "" && f.byName() && len(dark) == 0 {
 		for _, id := range lastOn(port, f.to.Kind) { // what works by address and not by name
 			if v := f.whole.of(id); !slices.Contains(last, id) {
 				add(v, !w.seen.well)
@@ -109,6 +118,19 @@ func (f flowWalk) through(zone string) zoneWalk {
 	}
 	f.settle(&w, way, slices.Concat(names, rests), last)
 	return w
+}
+
+// darkCheck compares zones and vantages, so that it can only be judged with all of them in view.
+const darkCheck = "network.zones-carry-packets"
+
+// dark is the verdict that the zone, or the one that the vantage is in, is dark, if it is.
+func (f flowWalk) dark(zone string) []Verdict {
+	if !slices.ContainsFunc(darkZones(f.link), func(z string) bool {
+		return z == zone || slices.Contains(vantagesIn(f.link, z), f.vantage)
+	}) {
+		return nil
+	}
+	return slices.DeleteFunc(Judge(f.link, f.catalogue, only(darkCheck)), func(v Verdict) bool { return v.Check != darkCheck || v.Status != Failed })
 }
 
 // mended gives a failed check its fix. That of a missing listener may move another one, which a further port of the
@@ -237,7 +259,10 @@ func stateAt(verdicts []Verdict) HopState {
 // unsaid is why the checks of a hop say nothing.
 func unsaid(verdicts []Verdict) string {
 	for _, v := range verdicts {
-		if v.Status == Untold || v.Status == Blocked || v.Status == Failed {
+		switch v.Status {
+		case Blocked:
+			return "blocked by " + v.BlockedBy
+		case Untold, Failed:
 			return v.Reason
 		}
 	}
