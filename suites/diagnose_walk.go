@@ -224,8 +224,8 @@ func (f flowWalk) settleMeasured(w *zoneWalk) {
 			w.states[at] = HopNotAsked
 		case l.unasked == l.all && l.all > 0:
 			w.states[at] = HopUntold
-		case l.all == 0 && w.endsAt != none && w.endsAt < at:
-			w.states[at] = HopNotReached
+		case at > hopTCP && w.seen.tcp.all > 0 && w.seen.tcp.well == 0 && l.well == 0, l.all == 0 && w.endsAt != none && w.endsAt < at:
+			w.states[at], w.facts[at] = HopNotReached, nil // without a connection nothing is said over it
 		case l.all == 0 && f.vantage == "":
 			w.states[at] = HopNotAsked
 		case l.all == 0:
