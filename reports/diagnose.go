@@ -180,7 +180,7 @@ func hopText(h suites.Hop, most, width int) string {
 		part := clean(f.Value)
 		if f.Name != "" {
 			part = clean(f.Name) + " " + part
-		} else if zones := clean(strings.Join(h.Zones, ", ")); i == 0 && zones != "" && !strings.HasPrefix(part, zones+" ") {
+		} else if zones := clean(strings.Join(h.Zones, ", ")); i == 0 && zones != "" && !strings.HasPrefix(part, zones) {
 			part = zones + ": " + part
 		}
 		facts, lines = append(facts, part), append(lines, wrap(part, width)...)
