@@ -30,7 +30,7 @@ const (
 	hopCount
 )
 
-// hopKind is a hop with the checks that decide it. An id that ends in a dot is an area.
+// hopKind is a hop with the checks that decide it. One that ends in a dot or a dash is the beginning of ids.
 type hopKind struct {
 	name   string
 	checks []string
