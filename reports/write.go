@@ -86,6 +86,7 @@ func Write(dir string, r *Report) error {
 		{"run.json", func(w io.Writer) error { return writeJSON(w, r) }},
 		{"junit.xml", func(w io.Writer) error { return writeJUnit(w, r) }},
 		{"report.md", func(w io.Writer) error { return writeMarkdown(w, r) }},
+		{"report.html", func(w io.Writer) error { return WriteHTML(w, r) }},
 	})
 }
 

@@ -185,8 +185,8 @@ func readRun(t *testing.T, dir string) recorded {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	if got := strings.Join(names, " "); got != "junit.xml report.md run.json" {
-		t.Errorf("%s holds %q, want the three reports", dir, got)
+	if got := strings.Join(names, " "); got != "junit.xml report.html report.md run.json" {
+		t.Errorf("%s holds %q, want the four reports", dir, got)
 	}
 	data, err := os.ReadFile(filepath.Join(dir, "run.json"))
 	if err != nil {
