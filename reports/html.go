@@ -38,7 +38,11 @@ func WriteHTML(w io.Writer, r *Report) error {
 }
 
 var htmlTemplate = sync.OnceValues(func() (*template.Template, error) {
-	return template.New("page.html").ParseFS(htmlFiles, "html/*.html")
+	tones := template.FuncMap{}
+	for _, t := range []tone{good, unsure, dull} {
+		tones[string(t)] = func() tone { return t }
+	}
+	return template.New("page.html").Funcs(tones).ParseFS(htmlFiles, "html/*.html")
 })
 
 // tone is how a state looks. It never stands alone: a word and a sign say the same.
@@ -51,6 +55,15 @@ const (
 	unsure tone = "unsure" // could not be told, or was not asked
 	dull   tone = "dull"   // says nothing by itself: blocked, skipped, not there
 )
+
+// Sign is the tone's sign. In the cells of tables, of which there are many, the style sets it.
+func (t tone) Sign() template.HTML {
+	switch t {
+	case good, bad, warn, unsure, dull: // no other text may become markup
+		return template.HTML(`<svg class="sign ` + string(t) + `" aria-hidden="true"><use href="#sign-` + string(t) + `"/></svg>`)
+	}
+	return ""
+}
 
 // document is what the page shows. All its strings are clean; the templates only escape and place them.
 type document struct {
@@ -71,6 +84,7 @@ type document struct {
 	Outside    []string
 	Frameworks []frameworkView
 	MapVersion int
+	Mapped     []pair // the controls of each check, where they do not stand beside it
 	Made       []pair
 }
 
@@ -85,6 +99,9 @@ type indexRow struct {
 	Cause                string
 	order                int // in the report
 }
+
+// linksInFull is how many links may have each check's controls beside it; more have them once, for all links.
+const linksInFull = 10
 
 // utc is how the page tells a time.
 const utc = "2006-01-02 15:04:05 UTC"
@@ -112,6 +129,9 @@ func newDocument(r *Report) (*document, error) {
 	evidence, err := newEvidence()
 	if err != nil {
 		return nil, err
+	}
+	if len(r.Links) > linksInFull {
+		d.Mapped, evidence.of = evidence.mapped, nil
 	}
 	anchors := newAnchors(r)
 	summary := r.Summary()

@@ -46,7 +46,8 @@ func areasOf(r *Report, l LinkReport, at anchors, e *evidence) []areaView {
 			Check: clean(v.Check), Title: clean(v.Title), Tone: statusTone(v, r.FailOn), Word: clean(statusWord(v, r.FailOn)),
 			Facts: factLine(v.Facts), Evidence: e.of[v.Check],
 		}
-		if !seen[v.Check] { // an anchor is there once
+		// An anchor is there once, and for what passed only where something leads there.
+		if !seen[v.Check] && (v.Status != suites.Passed || e.of != nil) {
 			c.Anchor, seen[v.Check] = at.checks[v.Check], true
 		}
 		if v.Status != suites.Passed {
@@ -104,6 +105,7 @@ func factLine(facts []suites.Fact) string {
 type evidence struct {
 	version  int
 	of       map[string]string // by check id: "NIST 800-53 AC-4, SC-7; …"
+	mapped   []pair            // the same in the catalogue's order
 	controls []suites.Control
 	checks   map[string][]string // by framework and id of a control: the checks, in the catalogue's order
 }
@@ -135,6 +137,7 @@ func newEvidence() (*evidence, error) {
 			e.checks[key] = append(e.checks[key], c.ID)
 		}
 		e.of[c.ID] = b.String()
+		e.mapped = append(e.mapped, pair{c.ID, b.String()})
 	}
 	return e, nil
 }

@@ -2,6 +2,8 @@ package reports
 
 import (
 	"fmt"
+	"html/template"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -17,23 +19,28 @@ type drawing struct {
 	Words         []pathWords
 }
 
+// The places are written as attributes already, of numbers and tones alone: a fleet has a million of them.
 type drawnText struct {
-	X, Y int
+	At   template.HTMLAttr
 	Text string
 }
 
 type drawnBox struct {
-	X, Y, W, H   int
-	Tone         tone
-	Title        drawnText
-	Lines        []drawnText
-	SignX, SignY int
-	Word         drawnText
+	Box, Sign template.HTMLAttr
+	Tone      tone
+	Title     drawnText
+	Lines     []drawnText
+	Word      drawnText
 }
 
 type drawnLine struct {
-	X1, Y1, X2, Y2 int
-	Tone           tone
+	At   template.HTMLAttr
+	Tone tone
+}
+
+// at is the place of a text.
+func at(x, y int, text string) drawnText {
+	return drawnText{template.HTMLAttr(`x="` + strconv.Itoa(x) + `" y="` + strconv.Itoa(y) + `"`), text}
 }
 
 // pathWords is a row of the table that says what the drawing shows.
@@ -61,9 +68,9 @@ func draw(p linkPath) *drawing {
 	x, w := columnsAt()
 	d := &drawing{Name: p.Name, Width: 1060, Height: headHeight + len(p.Zones)*(rowHeight+rowGap) - rowGap + 2}
 	for i, name := range columnNames() {
-		d.Heads = append(d.Heads, drawnText{x[i], 14, name})
+		d.Heads = append(d.Heads, at(x[i], 14, name))
 		if len(p.Causes[i]) > 0 {
-			d.Marks = append(d.Marks, drawnText{x[i], 32, strings.Join(p.Causes[i], ", ")})
+			d.Marks = append(d.Marks, at(x[i], 32, strings.Join(p.Causes[i], ", ")))
 		}
 	}
 	tall := len(p.Zones)*(rowHeight+rowGap) - rowGap
@@ -71,7 +78,7 @@ func draw(p linkPath) *drawing {
 		d.Boxes = append(d.Boxes, newBox(x[column], y, w[column], height, lines, h))
 	}
 	line := func(from int, y int, t tone) {
-		d.Lines = append(d.Lines, drawnLine{x[from] + w[from], y, x[from+1], y, t})
+		d.Lines = append(d.Lines, drawnLine{template.HTMLAttr(fmt.Sprintf(`d="M%d %dH%d"`, x[from]+w[from], y, x[from+1])), t})
 	}
 	box(consumerColumn, headHeight, tall, tallLines, p.Consumer)
 	box(serviceColumn, headHeight, tall, tallLines, p.Service)
@@ -133,7 +140,11 @@ func (d *drawing) say(causes []string, name, zone string, h hop) {
 
 func newBox(x, y, w, height, most int, h hop) drawnBox {
 	letters := (w - 2*inset) / 7
-	b := drawnBox{X: x, Y: y, W: w, H: height, Tone: h.Tone, Title: drawnText{x + inset, y + 20, short(h.Title, letters)}}
+	b := drawnBox{
+		Box:  template.HTMLAttr(fmt.Sprintf(`x="%d" y="%d" width="%d" height="%d"`, x, y, w, height)),
+		Sign: template.HTMLAttr(fmt.Sprintf(`x="%d" y="%d"`, x+inset, y+height-22)),
+		Tone: h.Tone, Title: at(x+inset, y+20, short(h.Title, letters)),
+	}
 	for i, l := range h.Lines {
 		if i == most-1 && len(h.Lines) > most {
 			l = fmt.Sprintf("and %d more", len(h.Lines)-i)
@@ -141,10 +152,9 @@ func newBox(x, y, w, height, most int, h hop) drawnBox {
 		if i == most {
 			break
 		}
-		b.Lines = append(b.Lines, drawnText{x + inset, y + 36 + 15*i, short(l, letters)})
+		b.Lines = append(b.Lines, at(x+inset, y+36+15*i, short(l, letters)))
 	}
-	b.SignX, b.SignY = x+inset, y+height-22
-	b.Word = drawnText{x + inset + 18, y + height - 11, short(h.Word, letters-2)}
+	b.Word = at(x+inset+18, y+height-11, short(h.Word, letters-2))
 	return b
 }
 
