@@ -84,7 +84,7 @@ type document struct {
 	Outside    []string
 	Frameworks []frameworkView
 	MapVersion int
-	Mapped     []pair // the controls of each check, where they do not stand beside it
+	Mapped     []mappedCheck // what each check says and its controls, where they do not stand beside it
 	Made       []pair
 }
 
@@ -100,8 +100,9 @@ type indexRow struct {
 	order                int // in the report
 }
 
-// linksInFull is how many links may have each check's controls beside it; more have them once, for all links.
-const linksInFull = 10
+// linksInFull is how many links are shown with everything, the broken ones first. Those beyond are shown with their
+// causes and checks, but in words: a browser takes seconds over a thousand drawings that nobody looks at.
+const linksInFull = 50
 
 // utc is how the page tells a time.
 const utc = "2006-01-02 15:04:05 UTC"
@@ -151,8 +152,8 @@ func newDocument(r *Report) (*document, error) {
 		order[i] = row.order
 	}
 	d.Links = func(yield func(*section) bool) {
-		for _, i := range order {
-			if !yield(newSection(r, r.Links[i], anchors[i], evidence)) {
+		for k, i := range order {
+			if !yield(newSection(r, r.Links[i], anchors[i], evidence, k >= linksInFull)) {
 				return
 			}
 		}

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -80,6 +81,38 @@ func areasOf(r *Report, l LinkReport, at anchors, e *evidence) []areaView {
 	return areas
 }
 
+// wordsView is the checks of one status in words, a line for each area.
+type wordsView struct {
+	Count int
+	Areas []pair
+}
+
+// inWords tells what passed and what was skipped without an element for each check.
+func inWords(areas []areaView) (passed, skipped wordsView) {
+	add := func(w *wordsView, area string, checks []checkView) {
+		var b strings.Builder
+		for i, c := range checks {
+			if i > 0 {
+				b.WriteString(" · ")
+			}
+			_, name, _ := strings.Cut(c.Check, ".")
+			b.WriteString(name)
+			if more := cmp.Or(c.Reason, c.Facts); more != "" {
+				b.WriteString(" (" + more + ")")
+			}
+		}
+		if len(checks) > 0 {
+			w.Count += len(checks)
+			w.Areas = append(w.Areas, pair{area, b.String()})
+		}
+	}
+	for _, a := range areas {
+		add(&passed, a.Name, a.Passed)
+		add(&skipped, a.Name, a.Skipped)
+	}
+	return passed, skipped
+}
+
 // factLine tells facts in one line: in a list of a hundred checks a table for each would hide them all.
 func factLine(facts []suites.Fact) string {
 	if len(facts) == 0 {
@@ -105,7 +138,7 @@ func factLine(facts []suites.Fact) string {
 type evidence struct {
 	version  int
 	of       map[string]string // by check id: "NIST 800-53 AC-4, SC-7; …"
-	mapped   []pair            // the same in the catalogue's order
+	mapped   []mappedCheck     // the same in the catalogue's order
 	controls []suites.Control
 	checks   map[string][]string // by framework and id of a control: the checks, in the catalogue's order
 }
@@ -137,10 +170,13 @@ func newEvidence() (*evidence, error) {
 			e.checks[key] = append(e.checks[key], c.ID)
 		}
 		e.of[c.ID] = b.String()
-		e.mapped = append(e.mapped, pair{c.ID, b.String()})
+		e.mapped = append(e.mapped, mappedCheck{c.ID, c.Title, b.String()})
 	}
 	return e, nil
 }
+
+// mappedCheck is a check with what it says and its controls.
+type mappedCheck struct{ Check, Title, Controls string }
 
 // shortName is a framework's name where it stands beside each check; the version stands in the controls' section.
 func shortName(c suites.Control) string {

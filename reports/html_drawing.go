@@ -98,7 +98,7 @@ func draw(p linkPath) *drawing {
 		d.say(p.Causes[nodeColumn], "load balancer node", zoneTitle(z.Zone), z.Nodes)
 		d.say(p.Causes[targetColumn], "targets", zoneTitle(z.Zone), z.Targets)
 	}
-	d.Says = fmt.Sprintf("Consumer: %s. %s Service: %s.", p.Consumer.Word, zonesSay(p), p.Service.Word)
+	d.Says = p.says()
 	return d
 }
 
@@ -110,9 +110,10 @@ func worse(service, here tone) tone {
 	return service
 }
 
-func zonesSay(p linkPath) string {
+// says tells the path in a few sentences.
+func (p linkPath) says() string {
 	const most = 6
-	var parts []string
+	parts := []string{"Consumer: " + p.Consumer.Word + "."}
 	for i, z := range p.Zones {
 		if i == most {
 			parts = append(parts, fmt.Sprintf("And %d zones more.", len(p.Zones)-most))
@@ -120,7 +121,7 @@ func zonesSay(p linkPath) string {
 		}
 		parts = append(parts, fmt.Sprintf("%s: interface %s; node %s; targets %s.", zoneTitle(z.Zone), z.Interface.Word, z.Nodes.Word, z.Targets.Word))
 	}
-	return strings.Join(parts, " ")
+	return strings.Join(append(parts, "Service: "+p.Service.Word+"."), " ")
 }
 
 func (d *drawing) say(causes []string, name, zone string, h hop) {

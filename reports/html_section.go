@@ -18,6 +18,10 @@ type section struct {
 	Interrupted     bool
 	Panics          []string
 
+	// InWords stands for the drawing and the tables where the section is brief.
+	InWords         string
+	Passed, Skipped wordsView
+
 	Causes      []causeView
 	Untold      []groupView
 	NotVerified []groupView
@@ -59,7 +63,7 @@ type fixView struct{ Apply, Text, Command, LinkFile string }
 // factsInFull is how many facts of a cause the page has; run.json has all.
 const factsInFull = 24
 
-func newSection(r *Report, l LinkReport, at anchors, e *evidence) *section {
+func newSection(r *Report, l LinkReport, at anchors, e *evidence, brief bool) *section {
 	o := l.Observation
 	s := l.summary(r.FailOn)
 	out := &section{
@@ -76,11 +80,17 @@ func newSection(r *Report, l LinkReport, at anchors, e *evidence) *section {
 	}
 	rows := matrixRows(o)
 	out.Facts = factsOf(l)
-	out.Path = draw(pathOf(o, rows, roots))
+	out.Areas = areasOf(r, l, at, e)
+	path := pathOf(o, rows, roots)
+	if brief {
+		out.InWords = path.says()
+		out.Passed, out.Skipped = inWords(out.Areas)
+		return out
+	}
+	out.Path = draw(path)
 	out.Matrix = newMatrixView(matrixFrom(o, rows))
 	out.Timeline = timelineOf(l)
 	out.Latency = latencyOf(o)
-	out.Areas = areasOf(r, l, at, e)
 	out.Identities, out.Served = identitiesOf(o), servedBy(o)
 	return out
 }
