@@ -79,6 +79,7 @@ type document struct {
 	Counts         string
 	Exits, Notes   []string
 	Index          []indexRow // more than one link
+	Brief          string     // says that there are links told in words
 	// Links makes each section when it is written: a fleet's would not fit side by side.
 	Links      iter.Seq[*section]
 	Outside    []string
@@ -133,6 +134,7 @@ func newDocument(r *Report) (*document, error) {
 	}
 	if len(r.Links) > linksInFull {
 		d.Mapped, evidence.of = evidence.mapped, nil
+		d.Brief = fmt.Sprintf("The first %d links have everything that was seen; those below them are told in words. A run of one link (verify --link NAME --out DIR) has a page of its own with everything, and run.json has all of all.", linksInFull)
 	}
 	anchors := newAnchors(r)
 	summary := r.Summary()
