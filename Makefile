@@ -79,7 +79,8 @@ $(AXE):
 # The pictures of the report in docs/, of two runs of the demo.
 CHROMIUM := chromium --headless --disable-gpu --disable-dev-shm-usage --hide-scrollbars $(if $(filter 0,$(shell id -u)),--no-sandbox)
 
-pictures: build
+pictures:
+	$(MAKE) build VERSION=devel
 	rm -rf out/pictures && mkdir -p out/pictures
 	./$(BIN) demo --seed 7 --wait 1m --out out/pictures/healthy >/dev/null
 	./$(BIN) demo --seed 7 --fault listener-missing --out out/pictures/broken >/dev/null; test $$? = 1

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -123,7 +124,7 @@ func newDocument(r *Report) (*document, error) {
 		d.Exits = append(d.Exits, clean(fmt.Sprintf("exit %d: %s", r.ExitCode, reason)))
 	}
 	for _, n := range r.Notes {
-		d.Notes = append(d.Notes, clean(n))
+		d.Notes = append(d.Notes, clean("note: "+n))
 	}
 	for _, x := range r.NotInScope() {
 		d.Outside = append(d.Outside, clean(x.words()))
@@ -155,7 +156,11 @@ func newDocument(r *Report) (*document, error) {
 	}
 	d.Links = func(yield func(*section) bool) {
 		for k, i := range order {
-			if !yield(newSection(r, r.Links[i], anchors[i], evidence, k >= linksInFull)) {
+			s := newSection(r, r.Links[i], anchors[i], evidence, k >= linksInFull)
+			if d.Single {
+				s.Remarks = slices.Concat(d.Exits, d.Notes)
+			}
+			if !yield(s) {
 				return
 			}
 		}

@@ -141,9 +141,11 @@ func TestBrowserShowsThePage(t *testing.T) {
 		for _, look := range []struct {
 			name          string
 			width, height int
-			scheme        string
-		}{{"light", 1280, 2600, "light"}, {"dark", 1280, 2600, "dark"}, {"narrow", 375, 3600, "light"}} {
-			p.looks(look.width, look.scheme, "screen")
+			scheme, media string
+		}{
+			{"light", 1280, 2600, "light", "screen"}, {"dark", 1280, 2600, "dark", "screen"}, {"narrow", 375, 3600, "light", "screen"}, {"paper", 794, 3000, "light", "print"},
+		} {
+			p.looks(look.width, look.scheme, look.media)
 			picture := p.picture(look.width, look.height)
 			keep(t, slug(name)+"-"+look.name+".png", picture)
 			img, err := png.Decode(bytes.NewReader(picture))
