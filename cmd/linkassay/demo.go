@@ -78,7 +78,7 @@ func (d *demo) run(ctx context.Context, opts lab.Options, flags judgeFlags) erro
 			return err
 		}
 		run.err = err
-		run.write()
+		run.write(ctx)
 		return run.err
 	}
 	d.p.line("verifying from %d vantages", len(d.way.vantages))
@@ -86,10 +86,10 @@ func (d *demo) run(ctx context.Context, opts lab.Options, flags judgeFlags) erro
 		d.verifying(ctx)
 	}
 	run.judge(ctx, []looked{d.observe(ctx, flags)})
-	run.finish()
+	run.finish(ctx)
 	if err := d.close(ctx); err != nil {
 		run.err = errors.Join(run.err, err)
-		run.write() // again: what is left over counts for the exit code
+		run.write(ctx) // again: what is left over counts for the exit code
 	}
 	return run.err
 }

@@ -57,7 +57,7 @@ Without --out nothing is written to disk.`,
 			}
 			run := a.newAssay(flags)
 			run.judge(cmd.Context(), a.observeAll(cmd.Context(), links, ways, &flags))
-			run.finish()
+			run.finish(cmd.Context())
 			return run.err
 		},
 	}
