@@ -12,7 +12,10 @@ import (
 	"io"
 	"io/fs"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/linkassay/linkassay/reports"
+	"github.com/linkassay/linkassay/reports/evidence/internal/sshsig"
 )
 
 // The files of a bundle beside those of reports.Files.
@@ -78,7 +81,12 @@ func (b *Bundle) Observe(r *reports.Report) error {
 
 // SealOptions say how a bundle is sealed. The zero value leaves it unsigned: it then proves integrity against
 // accident only.
-type SealOptions struct{}
+type SealOptions struct {
+	// Signer signs SHA256SUMS; nil: nobody does.
+	Signer ssh.Signer
+	// Throwaway says that the signer's key is kept nowhere.
+	Throwaway bool
+}
 
 // Seal writes all files of the bundle, verifies it as anybody else would, and takes the mark of incompleteness away last.
 // It may be called again when the report has changed. The error names the file.
@@ -120,6 +128,15 @@ func (b *Bundle) Seal(ctx context.Context, r *reports.Report, o SealOptions) err
 	list := encodeSums(sums)
 	if err := b.put(SumsFile, func(w io.Writer) error { _, err := w.Write(list); return err }); err != nil {
 		return err
+	}
+	if o.Signer != nil {
+		signature, err := sshsig.Sign(o.Signer, Namespace, list)
+		if err != nil {
+			return fmt.Errorf("seal the bundle: %w", err)
+		}
+		if err := b.put(SignatureFile, func(w io.Writer) error { _, err := w.Write(signature); return err }); err != nil {
+			return err
+		}
 	}
 	result, err := verify(except(b.store.files(), IncompleteFile), Options{})
 	if err == nil {

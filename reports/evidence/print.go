@@ -33,6 +33,9 @@ func PrintResult(w io.Writer, r *Result, format string) error {
 		s := r.Run.Summary
 		line("checks", "%d passed, %d failed, %d blocked, %d skipped, %d could not be told", s.Passed, s.Failed, s.Blocked, s.Skipped, s.Untold)
 	}
+	if r.Signature != nil {
+		line("signed", "%s", r.Signature.words())
+	}
 	if r.Files > 0 {
 		line("digests", "%d files, as they were written", r.Files)
 	}

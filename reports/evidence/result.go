@@ -23,6 +23,8 @@ type Result struct {
 	Files    int      `json:"files,omitempty"` // plain files in it
 	Run      *Run     `json:"run,omitempty"`   // nil when it was refused before run.json was read
 	Replay   *Replay  `json:"replay,omitempty"`
+	// Signature is nil when it was refused before that was looked at.
+	Signature *Signature `json:"signature,omitempty"`
 }
 
 // Run says which run a bundle is of.

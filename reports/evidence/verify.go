@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/linkassay/linkassay/reports"
 )
@@ -27,8 +28,18 @@ const (
 	maxFiles = maxSums + 3
 )
 
-// Options say what a bundle must come with. The zero value asks for no signature.
-type Options struct{}
+// Options say what a bundle must come with. The zero value asks for no signature, and checks one that is there
+// without knowing whose it is.
+type Options struct {
+	// AllowedSigners is a list in the format of ssh-keygen(1), ALLOWED SIGNERS; nil: none was given.
+	AllowedSigners []byte
+	// Principal is who must have signed; "" is whoever the list allows.
+	Principal string
+	// RequireSignature refuses a bundle that nobody of the list has signed.
+	RequireSignature bool
+	// Now is the clock that keys expire by; default time.Now.
+	Now func() time.Time
+}
 
 // VerifyDir verifies the bundle in a directory. See Verify.
 func VerifyDir(dir string, o Options) (*Result, error) {
@@ -57,10 +68,10 @@ func verify(fsys fs.FS, o Options) (*Result, error) {
 	switch {
 	case errors.As(err, &refused):
 		v.result.Problems = append(v.result.Problems, refused...)
-	case err != nil && !errors.Is(err, reports.ErrNewer):
-		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
-	case err != nil:
+	case errors.Is(err, reports.ErrNewer), errors.Is(err, ErrAllowedSigners):
 		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	v.result.Verified = len(v.result.Problems) == 0
 	return v.result, nil
@@ -92,6 +103,9 @@ func (v *verification) run() error {
 	}
 	if v.sums, err = parseSums(v.list); err != nil {
 		return refusal{err.Error()}
+	}
+	if err := v.signature(); err != nil {
+		return err
 	}
 	if err := v.present(names); err != nil {
 		return err
