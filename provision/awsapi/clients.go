@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
@@ -43,6 +44,7 @@ type Access struct {
 type Clients struct {
 	EC2     *ec2.Client
 	ELB     *elasticloadbalancingv2.Client
+	KMS     *kms.Client
 	Route53 *route53.Client
 	STS     *sts.Client
 	Region  string
@@ -125,6 +127,7 @@ func Open(ctx context.Context, a Access, opts ...Option) (*Clients, error) {
 	}
 	c.EC2 = ec2.NewFromConfig(cfg)
 	c.ELB = elasticloadbalancingv2.NewFromConfig(cfg)
+	c.KMS = kms.NewFromConfig(cfg)
 	c.Route53 = route53.NewFromConfig(cfg)
 	c.STS = sts.NewFromConfig(cfg)
 	return c, nil

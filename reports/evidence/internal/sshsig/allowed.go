@@ -152,7 +152,7 @@ func parseKeyFields(s string) (ssh.PublicKey, error) {
 	if key.Type() != name {
 		return nil, fmt.Errorf("the key is of type %s, the line says %s", quote(key.Type()), quote(name))
 	}
-	if err := checkKey(key); err != nil {
+	if err := Supported(key); err != nil {
 		return nil, fmt.Errorf("the key: %w", err)
 	}
 	return key, nil

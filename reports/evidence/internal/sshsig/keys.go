@@ -25,7 +25,7 @@ func parseKey(blob []byte) (ssh.PublicKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("its public key: %w", err)
 	}
-	if err := checkKey(key); err != nil {
+	if err := Supported(key); err != nil {
 		return nil, fmt.Errorf("its public key: %w", err)
 	}
 	if !bytes.Equal(key.Marshal(), blob) {
@@ -34,8 +34,8 @@ func parseKey(blob []byte) (ssh.PublicKey, error) {
 	return key, nil
 }
 
-// checkKey says whether a key is of a kind that may sign here.
-func checkKey(key ssh.PublicKey) error {
+// Supported says whether a key is of a kind and size that may sign here: nil, or why not.
+func Supported(key ssh.PublicKey) error {
 	switch key.Type() {
 	case ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
 		ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256:
@@ -98,7 +98,7 @@ func checkForm(key ssh.PublicKey, blob []byte) error {
 			return fmt.Errorf("an Ed25519 signature of %d bytes, expected %d", len(blob), ed25519.SignatureSize)
 		}
 	case ssh.KeyAlgoRSA:
-		k := key.(ssh.CryptoPublicKey).CryptoPublicKey().(*rsa.PublicKey) // as checkKey has seen
+		k := key.(ssh.CryptoPublicKey).CryptoPublicKey().(*rsa.PublicKey) // as Supported has seen
 		if len(blob) != k.Size() {
 			return fmt.Errorf("an RSA signature of %d bytes, expected %d", len(blob), k.Size())
 		}

@@ -56,7 +56,7 @@ func Sign(signer ssh.Signer, namespace string, message []byte) ([]byte, error) {
 	wrap := func(err error) error {
 		return fmt.Errorf("sign with the %s key %s: %w", key.Type(), ssh.FingerprintSHA256(key), err)
 	}
-	if err := checkKey(key); err != nil {
+	if err := Supported(key); err != nil {
 		return nil, wrap(err)
 	}
 	if err := checkNamespace(namespace); err != nil {
