@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -31,20 +32,38 @@ network.`,
 }
 
 func newEvidenceVerify(a *app) *cobra.Command {
-	var format string
+	var (
+		format, allowed string
+		o               evidence.Options
+	)
 	cmd := &cobra.Command{
 		Use:   "verify DIR",
-		Short: "Verify a bundle: digests, and that the checks say again what was recorded",
-		Long: `verify says whether a bundle is complete and unchanged, and judges the recorded observations again:
-the checks must give the same status, facts and blockers as are recorded.
+		Short: "Verify a bundle: signature, digests, and that the checks say again what was recorded",
+		Long: `verify says whether a bundle is complete, unchanged and by whom it is signed, and judges the recorded
+observations again: the checks must give the same status, facts and blockers as are recorded.
+
+A signature is worth something only with --allowed-signers, a list in the format of ssh-keygen that comes
+from its owner and not with the bundle. A bundle without a signature is verified too, unless
+--require-signature is given; its digests prove integrity against accident only.
 
 Exit codes: 0 verified; 1 refused; 2 wrong usage; 3 unreadable, or made by a newer linkassay.`,
+		Example: `  linkassay evidence verify evidence/
+  linkassay evidence verify evidence/ --allowed-signers allowed_signers --require-signature`,
 		Args: oneBundle,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := resultFormat(format); err != nil {
 				return err
 			}
-			result, err := evidence.VerifyDir(args[0], evidence.Options{})
+			if o.Principal != "" && allowed == "" {
+				return usageError("--principal needs --allowed-signers: the list says whose a key is")
+			}
+			if allowed != "" {
+				var err error
+				if o.AllowedSigners, err = os.ReadFile(allowed); err != nil {
+					return usageError("--allowed-signers: %v", err)
+				}
+			}
+			result, err := evidence.VerifyDir(args[0], o)
 			if err != nil {
 				return evidenceError(err)
 			}
@@ -57,6 +76,9 @@ Exit codes: 0 verified; 1 refused; 2 wrong usage; 3 unreadable, or made by a new
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&allowed, "allowed-signers", "", "list of the keys that may sign, as ssh-keygen -Y takes it")
+	cmd.Flags().BoolVar(&o.RequireSignature, "require-signature", false, "refuse a bundle that nobody of --allowed-signers has signed")
+	cmd.Flags().StringVar(&o.Principal, "principal", "", "who must have signed; default: whoever of --allowed-signers")
 	cmd.Flags().StringVar(&format, "format", "table", "what to print: table or json")
 	return cmd
 }
@@ -77,6 +99,9 @@ func resultFormat(format string) error {
 
 // evidenceError gives the exit code to what kept a bundle from being verified.
 func evidenceError(err error) error {
+	if errors.Is(err, evidence.ErrAllowedSigners) {
+		return usageError("--allowed-signers: %v", err)
+	}
 	if errors.Is(err, reports.ErrNewer) {
 		return withCode(exitUntold, fmt.Errorf("%w; this is version %s", err, version))
 	}

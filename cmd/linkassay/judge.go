@@ -27,6 +27,7 @@ type judgeFlags struct {
 	wait    time.Duration
 	settle  int
 	given   func(flag string) bool // whether the flag stood on the command line
+	seal    evidence.SealOptions   // how the bundle in out is sealed
 }
 
 // With --wait, so many rounds in a row must be good; and no more than that can be asked for.
@@ -282,7 +283,10 @@ func (s *assay) write(ctx context.Context) {
 	s.report.Finished = time.Now().UTC()
 	s.report.ExitCode, s.report.ExitReasons = exitCode(s.err)
 	if s.begin() {
-		s.outError(s.bundle.Seal(context.WithoutCancel(ctx), &s.report, evidence.SealOptions{})) // also of a run that was interrupted
+		s.outError(s.flags.writeSigner())
+	}
+	if s.begin() {
+		s.outError(s.bundle.Seal(context.WithoutCancel(ctx), &s.report, s.flags.seal)) // also of a run that was interrupted
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/linkassay/linkassay/reports"
-	"github.com/linkassay/linkassay/reports/evidence/internal/sshsig"
 )
 
 // The files of a bundle beside those of reports.Files.
@@ -82,10 +81,19 @@ func (b *Bundle) Observe(r *reports.Report) error {
 // SealOptions say how a bundle is sealed. The zero value leaves it unsigned: it then proves integrity against
 // accident only.
 type SealOptions struct {
-	// Signer signs SHA256SUMS; nil: nobody does.
-	Signer ssh.Signer
-	// Throwaway says that the signer's key is kept nowhere.
+	// Key signs SHA256SUMS; nil: nobody does.
+	Key Key
+	// Throwaway says that the key is kept nowhere.
 	Throwaway bool
+	// AllowedSigners is where VERIFY.md says that the list of allowed signers is; default ../allowed_signers.
+	AllowedSigners string
+}
+
+// Key is a key that seals; package signers opens them.
+type Key interface {
+	PublicKey() ssh.PublicKey
+	// Seal signs for Namespace and returns an armoured SSH signature.
+	Seal(ctx context.Context, message []byte) ([]byte, error)
 }
 
 // Seal writes all files of the bundle, verifies it as anybody else would, and takes the mark of incompleteness away last.
@@ -129,8 +137,8 @@ func (b *Bundle) Seal(ctx context.Context, r *reports.Report, o SealOptions) err
 	if err := b.put(SumsFile, func(w io.Writer) error { _, err := w.Write(list); return err }); err != nil {
 		return err
 	}
-	if o.Signer != nil {
-		signature, err := sshsig.Sign(o.Signer, Namespace, list)
+	if o.Key != nil {
+		signature, err := o.Key.Seal(ctx, list)
 		if err != nil {
 			return fmt.Errorf("seal the bundle: %w", err)
 		}

@@ -1,15 +1,21 @@
 package evidence
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/linkassay/linkassay/probes"
 	"github.com/linkassay/linkassay/reports"
+	"github.com/linkassay/linkassay/reports/evidence/signers"
 	"github.com/linkassay/linkassay/suites"
 )
 
@@ -88,13 +94,61 @@ func bundleOf(t testing.TB, r *reports.Report, o SealOptions) string {
 	if err := b.Observe(r); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Seal(t.Context(), judgeAny(t, r), o); err != nil {
+	if err := b.Seal(t.Context(), judge(t, r), o); err != nil {
 		t.Fatal(err)
 	}
 	return dir
 }
 
-func judgeAny(t testing.TB, r *reports.Report) *reports.Report { return judge(t, r) }
+// signed makes a key, and options to sign with it and to allow it.
+func signed(t testing.TB) (SealOptions, Options) {
+	t.Helper()
+	k, err := signers.Throwaway()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return SealOptions{Key: k}, Options{RequireSignature: true, AllowedSigners: []byte(AllowedSignersLine("ops@example.com", k.PublicKey()))}
+}
+
+// load reads a bundle into memory.
+func load(t testing.TB, dir string) fstest.MapFS {
+	t.Helper()
+	files := fstest.MapFS{}
+	for _, name := range namesIn(t, dir) {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = &fstest.MapFile{Data: b, Mode: 0o644}
+	}
+	return files
+}
+
+// resummed makes the digests right again.
+func resummed(files fstest.MapFS) fstest.MapFS {
+	var sums []sum
+	for name, f := range files {
+		if name != SumsFile && name != SignatureFile && name != StampFile {
+			sums = append(sums, sum{name, sha256.Sum256(f.Data)})
+		}
+	}
+	files[SumsFile] = &fstest.MapFile{Data: encodeSums(sums), Mode: 0o644}
+	return files
+}
+
+// refused wants a bundle to be refused for a reason that has the text in it.
+func refused(t *testing.T, files fs.FS, o Options, want string) {
+	t.Helper()
+	r, err := Verify(files, o)
+	switch {
+	case err != nil:
+		t.Errorf("not refused, but unreadable: %v", err)
+	case r.Verified || !errors.Is(r.Err(), ErrRefused):
+		t.Errorf("verified, want it refused for %q", want)
+	case !strings.Contains(r.Err().Error(), want):
+		t.Errorf("refused for %q, want %q", r.Err(), want)
+	}
+}
 
 func namesIn(t testing.TB, dir string) []string {
 	t.Helper()

@@ -1,9 +1,12 @@
 package evidence
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"io"
+	"regexp"
+	"strings"
 	"text/template"
 
 	"golang.org/x/crypto/ssh"
@@ -19,11 +22,19 @@ func writeInstructions(w io.Writer, o SealOptions) error {
 		return fmt.Errorf("read the template: %w", err)
 	}
 	d := struct {
-		Signed, Throwaway bool
-		Key, Namespace    string
-	}{o.Signer != nil, o.Throwaway, "", Namespace}
+		Signed, Throwaway              bool
+		Key, Namespace, AllowedSigners string
+	}{o.Key != nil, o.Throwaway, "", Namespace, shellWord(cmp.Or(o.AllowedSigners, "../allowed_signers"))}
 	if d.Signed {
-		d.Key = ssh.FingerprintSHA256(o.Signer.PublicKey())
+		d.Key = ssh.FingerprintSHA256(o.Key.PublicKey())
 	}
 	return t.Execute(w, d)
+}
+
+// shellWord quotes a path for a shell where it needs it.
+func shellWord(s string) string {
+	if regexp.MustCompile(`^[A-Za-z0-9._/+,:@-]+$`).MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
