@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -64,6 +63,16 @@ func parseSums(b []byte) ([]sum, error) {
 // nameAllowed says whether a bundle may hold a file of this name under a digest: plain, flat, and none of those
 // that hold or vouch for the digests.
 func nameAllowed(name string) bool {
-	return len(name) <= 100 && regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`).MatchString(name) &&
-		!strings.HasPrefix(name, SumsFile) && name != IncompleteFile
+	if name == "" || len(name) > 100 || strings.HasPrefix(name, SumsFile) || name == IncompleteFile {
+		return false
+	}
+	for i, c := range []byte(name) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		case i > 0 && (c == '.' || c == '_' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return true
 }
