@@ -249,7 +249,7 @@ func (v *verification) contents() error {
 		}
 		wrong = append(wrong, refused...)
 	}
-	replayed, err := replay(r)
+	replayed, err := newReplayer().replay(r)
 	if err != nil {
 		return err
 	}
