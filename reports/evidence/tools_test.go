@@ -78,12 +78,12 @@ func TestJQ(t *testing.T) {
 	}
 	dir := bundleOf(t, runOf(t, "", "security-group-closed", "healthy"), SealOptions{})
 	for query, want := range map[string]string{
-		`-r ._type statement.json`:                                                                "https://in-toto.io/Statement/v1",
-		`-r .predicateType statement.json`:                                                        "https://in-toto.io/attestation/test-result/v0.1",
-		`-r .predicate.result statement.json`:                                                     "FAILED",
-		`-r .predicate.failedTests[] statement.json`:                                              "orders/connection.endpoint-security-group",
-		`-r .predicate.configuration[1].name statement.json`:                                      "link orders-healthy",
-		`-r .links[0].verdicts[]|select(.status=="failed")|.check run.json`:                       "connection.endpoint-security-group",
+		`-r ._type statement.json`:                                                                 "https://in-toto.io/Statement/v1",
+		`-r .predicateType statement.json`:                                                         "https://in-toto.io/attestation/test-result/v0.1",
+		`-r .predicate.result statement.json`:                                                      "FAILED",
+		`-r .predicate.failedTests[] statement.json`:                                               "orders/connection.endpoint-security-group",
+		`-r .predicate.configuration[1].name statement.json`:                                       "link orders-healthy",
+		`-r .links[0].verdicts[]|select(.status=="failed")|.check run.json`:                        "connection.endpoint-security-group",
 		`-r [.links[].observation.dns.private.value[]?|.wireSha256]|map(length)|unique[] run.json`: "64",
 	} {
 		args := strings.Fields(query)
