@@ -27,7 +27,7 @@ network.`,
 			return usageError("say what to do with the evidence: linkassay evidence verify DIR")
 		},
 	}
-	cmd.AddCommand(newEvidenceVerify(a))
+	cmd.AddCommand(newEvidenceVerify(a), newEvidenceDiff(a))
 	return cmd
 }
 
@@ -79,6 +79,42 @@ Exit codes: 0 verified; 1 refused; 2 wrong usage; 3 unreadable, or made by a new
 	cmd.Flags().StringVar(&allowed, "allowed-signers", "", "list of the keys that may sign, as ssh-keygen -Y takes it")
 	cmd.Flags().BoolVar(&o.RequireSignature, "require-signature", false, "refuse a bundle that nobody of --allowed-signers has signed")
 	cmd.Flags().StringVar(&o.Principal, "principal", "", "who must have signed; default: whoever of --allowed-signers")
+	cmd.Flags().StringVar(&format, "format", "table", "what to print: table or json")
+	return cmd
+}
+
+func newEvidenceDiff(a *app) *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "diff A B",
+		Short: "Say what changed between two runs",
+		Long: `diff compares two bundles: per link the verdicts, the facts they rest on, the configuration and the
+identities; and the selection of checks and the tool. Both are verified first.
+
+Exit codes: 0 nothing changed; 1 something did; 2 wrong usage; 3 one of them is refused or unreadable.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return usageError("name two bundles: %s A B", cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := resultFormat(format); err != nil {
+				return err
+			}
+			d, err := evidence.DiffDirs(args[0], args[1])
+			if err != nil {
+				return evidenceError(err)
+			}
+			if err := evidence.PrintDiff(a.out, d, format); err != nil {
+				return printError(err)
+			}
+			if !d.Same {
+				return &exitError{code: exitFailed, err: errors.New("the runs differ"), quiet: true}
+			}
+			return nil
+		},
+	}
 	cmd.Flags().StringVar(&format, "format", "table", "what to print: table or json")
 	return cmd
 }

@@ -70,12 +70,13 @@ func (r *Result) Err() error {
 	return fmt.Errorf("%w: %s", ErrRefused, strings.Join(r.Problems, "; "))
 }
 
-func (r *Result) describe(of *reports.Report) {
-	r.Run = &Run{
+func describe(of *reports.Report) *Run {
+	r := &Run{
 		Tool: of.Tool, Version: of.Version, Build: of.Build, Started: of.Started, Finished: of.Finished,
 		Profile: of.Profile, Selection: of.Selection, Links: []string{}, ExitCode: of.ExitCode, Summary: of.Summary(),
 	}
 	for _, l := range of.Links {
-		r.Run.Links = append(r.Run.Links, l.Observation.Link.Name)
+		r.Links = append(r.Links, l.Observation.Link.Name)
 	}
+	return r
 }

@@ -233,7 +233,7 @@ func (v *verification) contents() error {
 	if err != nil {
 		return refusal{err.Error()}
 	}
-	v.result.describe(r)
+	v.result.Run = describe(r)
 	statement, _, err := v.read(StatementFile, maxOther)
 	if err != nil {
 		return err
