@@ -33,8 +33,8 @@ network.`,
 
 func newEvidenceVerify(a *app) *cobra.Command {
 	var (
-		format, allowed string
-		o               evidence.Options
+		format, allowed, ca string
+		o                   evidence.Options
 	)
 	cmd := &cobra.Command{
 		Use:   "verify DIR",
@@ -63,6 +63,10 @@ Exit codes: 0 verified; 1 refused; 2 wrong usage; 3 unreadable, or made by a new
 					return usageError("--allowed-signers: %v", err)
 				}
 			}
+			var err error
+			if o.TimestampRoots, err = certificates("--timestamp-ca", ca); err != nil {
+				return err
+			}
 			result, err := evidence.VerifyDir(args[0], o)
 			if err != nil {
 				return evidenceError(err)
@@ -78,6 +82,7 @@ Exit codes: 0 verified; 1 refused; 2 wrong usage; 3 unreadable, or made by a new
 	}
 	cmd.Flags().StringVar(&allowed, "allowed-signers", "", "list of the keys that may sign, as ssh-keygen -Y takes it")
 	cmd.Flags().BoolVar(&o.RequireSignature, "require-signature", false, "refuse a bundle that nobody of --allowed-signers has signed")
+	cmd.Flags().StringVar(&ca, "timestamp-ca", "", "PEM file with the root certificates of the time stamping authority; default: the system's")
 	cmd.Flags().StringVar(&o.Principal, "principal", "", "who must have signed; default: whoever of --allowed-signers")
 	cmd.Flags().StringVar(&format, "format", "table", "what to print: table or json")
 	return cmd

@@ -37,6 +37,9 @@ func PrintResult(w io.Writer, r *Result, format string) error {
 	if r.Signature != nil {
 		line("signed", "%s", r.Signature.words())
 	}
+	if r.Timestamp != nil {
+		line("stamped", "%s by %s", r.Timestamp.Time.UTC().Format("2006-01-02 15:04:05 UTC"), r.Timestamp.Authority)
+	}
 	if r.Files > 0 {
 		line("digests", "%d files, as they were written", r.Files)
 	}

@@ -25,6 +25,8 @@ type Result struct {
 	Replay   *Replay  `json:"replay,omitempty"`
 	// Signature is nil when it was refused before that was looked at.
 	Signature *Signature `json:"signature,omitempty"`
+	// Timestamp is nil when there is none, or when it was refused before that was looked at.
+	Timestamp *Timestamp `json:"timestamp,omitempty"`
 }
 
 // Run says which run a bundle is of.
