@@ -32,7 +32,7 @@ func PrintResult(w io.Writer, r *Result, format string) error {
 			r.Run.Finished.UTC().Format("15:04:05"), r.Run.ExitCode)
 		line("links", "%s", strings.Join(r.Run.Links, ", "))
 		s := r.Run.Summary
-		line("checks", "%d passed, %d failed, %d blocked, %d skipped, %d could not be told", s.Passed, s.Failed, s.Blocked, s.Skipped, s.Untold)
+		line("recorded", "%d passed, %d failed, %d blocked, %d skipped, %d could not be told", s.Passed, s.Failed, s.Blocked, s.Skipped, s.Untold)
 	}
 	if r.Signature != nil {
 		line("signed", "%s", r.Signature.words())

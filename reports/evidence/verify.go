@@ -123,6 +123,7 @@ func (v *verification) run() error {
 	if err := v.digests(); err != nil {
 		return err
 	}
+	v.result.Files = len(names)
 	return v.contents()
 }
 
@@ -183,7 +184,6 @@ func (v *verification) present(names []string) error {
 	if len(wrong) > 0 {
 		return wrong
 	}
-	v.result.Files = len(names)
 	return nil
 }
 
