@@ -15,7 +15,7 @@ RACE := ./provision/... ./probes/...
 SEED ?= 1
 RUNS ?= 1000
 
-.PHONY: all build demo test faults healthy race bench lint fuzz cross schema docs clean
+.PHONY: all build demo test faults healthy race bench lint fuzz cross schema docs browser pictures clean
 
 all: build
 
@@ -66,6 +66,19 @@ cross:
 
 schema:
 	$(GO) test ./provision -count=1 -run Schema -update
+
+# The HTML report in a headless Chromium: accessibility (axe-core, fetched with npm), hostile texts, keys, print, time.
+AXE := .tools/node_modules/axe-core/axe.min.js
+
+browser: $(AXE)
+	$(GO) test ./reports -count=1 -timeout 10m -run '^TestBrowser' -v
+
+$(AXE):
+	npm install --silent --no-save --no-audit --no-fund --ignore-scripts --prefix $(TOOLS) axe-core@4.14.1
+
+# The pictures of the report in docs/.
+pictures:
+	PICTURES=$(CURDIR)/docs $(GO) test ./reports -count=1 -run '^TestBrowserTakesThePicturesOfTheDocs$$' -v
 
 # What is generated and committed: docs/catalogue.md, the list of check ids, and the link file's schema. Tests fail when
 # one of them is out of date.

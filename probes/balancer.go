@@ -117,9 +117,9 @@ func (r *run) listeners(sd side, s *span, arns []string) ([]Listener, error) {
 }
 
 // idleTimeouts are the listeners' TCP idle timeouts in seconds. They matter, and are asked, only where
-// the sides are in different Regions.
+// the sides are in different Regions or silent connections are tried.
 func (r *run) idleTimeouts(sd side, s *span, listeners []elbtypes.Listener) ([]int32, error) {
-	if !r.link.CrossRegion() {
+	if !r.link.CrossRegion() && !r.o.Slow {
 		return make([]int32, len(listeners)), nil
 	}
 	return each(listeners, func(l elbtypes.Listener) (int32, error) {

@@ -93,6 +93,7 @@ var itemTable = sync.OnceValue(func() []itemAccess {
 		access("reach.tls", func(o *Observation) **Item[[]Handshake] { return &o.Reach.TLS }),
 		access("reach.http", func(o *Observation) **Item[[]Exchange] { return &o.Reach.HTTP }),
 		access("reach.large", func(o *Observation) **Item[[]Exchange] { return &o.Reach.Large }),
+		access("reach.idle", func(o *Observation) **Item[[]Silence] { return &o.Reach.Idle }),
 	}
 })
 

@@ -44,6 +44,7 @@ func ItemSource(name string) (string, bool) {
 		"dns.regional":            "A and AAAA questions for the endpoint's regional name to each vantage's resolver",
 		"dns.zonal":               "A and AAAA questions for the endpoint's zonal names to each vantage's resolver",
 		"dns.txt":                 "NS and TXT questions from the root to the authoritative servers of the domain",
+		"reach.idle":              "with --slow: two connections to one interface on each port, silent for a little less and a little more than timeouts.idle, then an HTTP request or the end",
 		"reach.large":             "HTTP requests of several full packets to each interface, on connections of their own",
 		"reach.tcp":               "TCP connects from each vantage to each interface and name, on each port",
 		"reach.tls":               "TLS handshakes on those connections, and the certificates that they show",

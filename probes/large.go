@@ -29,24 +29,13 @@ func (x *reach) large(p place, key reachKey, sp speech) {
 	}
 	defer func() { <-r.dialSlots }()
 	e.Started = r.now()
-	conn, err := r.dial(p, key.addr)
-	if err != nil {
-		e.Outcome, e.Detail = classify(r.ctx, err)
+	peer, outcome, detail := x.open(p, key, sp)
+	if peer == nil {
+		e.Outcome, e.Detail = outcome, detail
 		e.Duration = r.now().Sub(e.Started)
 		return
 	}
-	peer := net.Conn(conn)
 	defer func() { _ = peer.Close() }()
-	if sp.trust != nil {
-		h := Handshake{ServerName: x.serverName(sp, host)}
-		s := r.handshake(conn, sp.trust, &h, true)
-		peer = s.conn
-		if h.Outcome != OK || h.VerifyError != "" {
-			e.Outcome, e.Detail = h.Outcome, h.untrusted()
-			e.Duration = r.now().Sub(e.Started)
-			return
-		}
-	}
 	ask := *sp.ask
 	ask.body = nil
 	ask.spec.Headers = maps.Clone(ask.spec.Headers)
@@ -55,6 +44,31 @@ func (x *reach) large(p place, key reachKey, sp speech) {
 	}
 	ask.spec.Headers[paddingHeader] = strings.Repeat("0", largeBytes)
 	r.exchange(peer, &ask, host, &e)
+}
+
+// open connects to an address and, where the port speaks TLS, takes that up. Where it comes to no connection that may
+// be spoken over, it is nil, and the outcome says why.
+func (x *reach) open(p place, key reachKey, sp speech) (net.Conn, Outcome, string) {
+	r := x.run
+	conn, err := r.dial(p, key.addr)
+	if err != nil {
+		outcome, detail := classify(r.ctx, err)
+		return nil, outcome, detail
+	}
+	if sp.trust == nil {
+		return conn, OK, ""
+	}
+	h := Handshake{ServerName: x.serverName(sp, x.hostOf(key))}
+	s := r.handshake(conn, sp.trust, &h, sp.ask != nil)
+	if h.Outcome == OK && h.VerifyError == "" {
+		return s.conn, OK, ""
+	}
+	_ = conn.Close()
+	outcome := h.Outcome
+	if outcome == OK {
+		outcome = TLSFailed
+	}
+	return nil, outcome, h.untrusted()
 }
 
 // bulky is the port that large requests are sent to: the first that speaks HTTP, without TLS if there is one.

@@ -40,6 +40,8 @@ type Options struct {
 	Progress func(string)
 	// ReadFile reads the CA, certificate and key files of the link; default os.ReadFile.
 	ReadFile func(string) ([]byte, error)
+	// Slow adds what takes minutes: connections that are silent for about as long as the link's idle timeout.
+	Slow bool
 	// Tries is the number of TCP connects per target and port; default 3. Where a vantage
 	// expects a timeout it is always 1.
 	Tries int

@@ -19,6 +19,7 @@ type reach struct {
 	tls   *gathering[Handshake]
 	http  *gathering[Exchange]
 	bulk  *gathering[Exchange]
+	idle  *gathering[Silence]
 	ports []speech
 
 	mu   sync.Mutex
@@ -44,7 +45,8 @@ type speech struct {
 func newReach(r *run) *reach {
 	x := &reach{
 		run: r, tcp: newGathering[Attempt](r, "reach.tcp"), tls: newGathering[Handshake](r, "reach.tls"),
-		http: newGathering[Exchange](r, "reach.http"), bulk: newGathering[Exchange](r, "reach.large"), seen: map[reachKey]bool{},
+		http: newGathering[Exchange](r, "reach.http"), bulk: newGathering[Exchange](r, "reach.large"),
+		idle: newGathering[Silence](r, "reach.idle"), seen: map[reachKey]bool{},
 	}
 	for _, p := range r.link.Ports {
 		sp := speech{Port: p}

@@ -34,6 +34,7 @@ type place struct {
 	name      string
 	vantage   Vantage
 	expect    provision.Expect
+	zone      string // zone id; "" where the link file says none
 	dns       *dnsClient
 	resolvers func() []netip.AddrPort // may wait for the consumer's VPC
 }
@@ -47,7 +48,7 @@ func (r *run) askWay(c *consumerItems) *way {
 	}
 	for i, v := range r.src.Vantages {
 		p := place{
-			name: v.Spec.Name, vantage: v.Vantage, expect: v.Spec.Expect,
+			name: v.Spec.Name, vantage: v.Vantage, expect: v.Spec.Expect, zone: v.Spec.Zone,
 			dns: &dnsClient{run: r, vantage: v.Vantage, name: v.Spec.Name},
 		}
 		if p.expect == "" {
@@ -60,6 +61,9 @@ func (r *run) askWay(c *consumerItems) *way {
 	name := ProbeName(r.link.PrivateDNSName)
 	w.privateDone.Add(1)
 	defer w.privateDone.Done()
+	if r.o.Slow {
+		r.progress("connections are silent for up to %s", r.silences()[1])
+	}
 	for _, p := range w.places {
 		if p.expect == provision.ExpectTimeout {
 			w.reach.tcp.start(func() { w.forbidden(p, name) })
@@ -75,6 +79,9 @@ func (r *run) askWay(c *consumerItems) *way {
 				defer w.privateDone.Done()
 				w.lookup(p, w.private, Target{Kind: TargetPrivate, Name: name})
 			})
+		}
+		if r.o.Slow {
+			w.reach.idle.start(func() { w.keepSilent(p, name) })
 		}
 		w.regional.start(func() {
 			if ep, err := w.consumer.found(); err == nil && ep.RegionalName != "" {
@@ -246,6 +253,7 @@ func (w *way) collect() (DNS, Reach) {
 		return cmp.Or(cmp.Compare(w.ranks[a.Vantage], w.ranks[b.Vantage]), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
 	}
 	lookupVia := func(l Lookup) (string, bool) { return l.Detail, l.Outcome == NoVia }
+	slow := func(e error) error { return unless(!w.run.o.Slow, OnlySlow, e) }
 	tryVia := func(t Try) (string, bool) { return t.Detail, t.Outcome == NoVia }
 	attemptVia := func(a Attempt) (string, bool) { return tryVia(a.Tries[len(a.Tries)-1]) }
 	byReach := func(va, vb string, ta, tb Target, aa, ab netip.AddrPort) int {
@@ -279,6 +287,10 @@ func (w *way) collect() (DNS, Reach) {
 		Large: w.reach.bulk.item(unless(noHTTP, NotConfigured, reached(address)),
 			func(e Exchange) (string, bool) { return tryVia(e.Try) }, func(a, b Exchange) int {
 				return byReach(a.Vantage, b.Vantage, a.Target, b.Target, a.Addr, b.Addr)
+			}),
+		Idle: w.reach.idle.item(slow(reached(address)),
+			func(s Silence) (string, bool) { return tryVia(s.Try) }, func(a, b Silence) int {
+				return cmp.Or(byReach(a.Vantage, b.Vantage, a.Target, b.Target, a.Addr, b.Addr), cmp.Compare(a.Wanted, b.Wanted))
 			}),
 	}
 	return d, x

@@ -88,7 +88,7 @@ links:
 
     # publicDNS:
     #   from: local                             # where the TXT record is asked from
-    # timeouts: {api: 30s, dns: 2s, connect: 3s, tls: 5s, http: 10s}
+    # timeouts: {api: 30s, dns: 2s, connect: 3s, tls: 5s, http: 10s, idle: 350s}  # idle: how long silent connections last
 
     # Findings that are known. They are shown, and don't fail a run until that day is over (UTC).
     # accept:

@@ -178,13 +178,16 @@ type PublicDNS struct {
 	From string `yaml:"from,omitempty" json:"from,omitempty" jsonschema:"description=local (default) or socks5://HOST:PORT"`
 }
 
-// Timeouts bound single probes. Zero means the default.
+// Timeouts bound single probes, but for Idle. Zero means the default.
 type Timeouts struct {
 	API     Duration `yaml:"api,omitempty" json:"api,omitempty" jsonschema:"description=one AWS API call with its retries; default 30s"`
 	DNS     Duration `yaml:"dns,omitempty" json:"dns,omitempty" jsonschema:"description=one DNS question to one server; default 2s"`
 	Connect Duration `yaml:"connect,omitempty" json:"connect,omitempty" jsonschema:"description=one TCP connect; default 3s"`
 	TLS     Duration `yaml:"tls,omitempty" json:"tls,omitempty" jsonschema:"description=one TLS handshake; default 5s"`
 	HTTP    Duration `yaml:"http,omitempty" json:"http,omitempty" jsonschema:"description=one HTTP exchange on an open connection; default 10s"`
+	// Idle is the silence that clients count on; it bounds nothing. AWS forgets connections that were silent for 350 s, and
+	// a listener's tcp.idle_timeout.seconds may be from 60 to 6000 s (NLB guide, TCP idle timeout).
+	Idle Duration `yaml:"idle,omitempty" json:"idle,omitempty" jsonschema:"description=how long the path keeps a connection that says nothing; tried with --slow; default 350s"`
 }
 
 // Default timeouts, used where the link file gives none.
@@ -194,6 +197,7 @@ const (
 	DefaultConnectTimeout = 3 * time.Second
 	DefaultTLSTimeout     = 5 * time.Second
 	DefaultHTTPTimeout    = 10 * time.Second
+	DefaultIdleTimeout    = 350 * time.Second
 )
 
 // Duration is a time.Duration that is written as in Go ("3s", "1m30s") in YAML and JSON.

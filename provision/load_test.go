@@ -74,7 +74,7 @@ func TestExampleKnowsItsKeys(t *testing.T) {
 	for _, key := range []string{
 		"access", "role", "externalId", "serviceId", "hostedZone", "acceptanceRequired", "crossZone", "proxyProtocol",
 		"allowedPrincipals", "vpcId", "subnetIds", "targets", "instances", "tags", "endpointId", "securityGroupIds",
-		"clientCert", "clientKey", "serverName", "method", "headers", "body", "zone", "resolver", "expect", "publicDNS", "timeouts", "accept", "reason", "expires",
+		"clientCert", "clientKey", "serverName", "method", "headers", "body", "zone", "resolver", "expect", "publicDNS", "timeouts", "idle", "accept", "reason", "expires",
 	} {
 		if !strings.Contains(exampleFile, key+":") || !strings.Contains(string(schema), `"`+key+`"`) {
 			t.Errorf("%s: expected in the example and in the schema", key)

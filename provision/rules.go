@@ -12,10 +12,12 @@ import (
 
 // Bounds of the rules.
 const (
-	maxTimeout    = 10 * time.Minute
-	maxUserData   = 16 << 10 // bytes; the EC2 limit before base64
-	maxBuildTags  = 40       // AWS allows 50 tags; the rest is linkassay's own
-	maxNameLength = 253
+	maxTimeout = 10 * time.Minute
+	// maxIdleTimeout is the longest that AWS takes for a listener (6000 s).
+	maxIdleTimeout = 6000 * time.Second
+	maxUserData    = 16 << 10 // bytes; the EC2 limit before base64
+	maxBuildTags   = 40       // AWS allows 50 tags; the rest is linkassay's own
+	maxNameLength  = 253
 )
 
 var (
@@ -333,6 +335,9 @@ func (d *document) checkTimeouts(l *Link, at string) {
 		if d.has(place) {
 			d.rule(v > 0 && time.Duration(v) <= maxTimeout, place, "%s is %s, expected more than 0 and at most %s", key, v, maxTimeout)
 		}
+	}
+	if place, v := at+"/idle", l.Timeouts.Idle; d.has(place) {
+		d.rule(v > 0 && time.Duration(v) <= maxIdleTimeout, place, "idle is %s, expected more than 0 and at most %s", v, maxIdleTimeout)
 	}
 }
 

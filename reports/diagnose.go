@@ -135,33 +135,41 @@ func (p *page) hopRows(w suites.Walk, most int) [][]string {
 	}
 	nameWidth = min(nameWidth, p.width/3)
 	rest := max(p.width-stateWidth-nameWidth-4, 16)
-	var rows [][]string
-	var behind []string
-	flush := func() {
-		if len(behind) > 0 {
-			rows = append(rows, []string{string(suites.HopNotReached), "", strings.Join(wrap(strings.Join(behind, "; "), rest), "\n")})
-			behind = nil
+	var behind, zones []string
+	last := 0 // the hop behind which the others are not reached
+	for i, h := range w.Hops {
+		switch name := clean(h.Name); {
+		case h.State == suites.HopEnds:
+			last = i
+		case h.State == suites.HopNotReached && !slices.Contains(behind, name):
+			if behind, zones = append(behind, name), h.Zones; last == 0 {
+				last = max(i-1, 0)
+			}
 		}
 	}
-	for _, h := range w.Hops {
-		if h.State == suites.HopNotReached {
-			if n := clean(h.Name); !slices.Contains(behind, n) {
-				behind = append(behind, n)
+	var rows [][]string
+	for i, h := range w.Hops {
+		silent := len(h.Facts) == 0 && (h.State == suites.HopNotAsked || h.State == suites.HopFollows)
+		if i == last+1 && len(behind) > 0 {
+			text := strings.Join(behind, "; ")
+			if len(zones) > 0 {
+				text = clean(strings.Join(zones, ", ")) + ": " + text
 			}
+			rows = append(rows, []string{string(suites.HopNotReached), "", strings.Join(wrap(text, rest), "\n")})
+		}
+		if silent || h.State == suites.HopNotReached {
 			continue
 		}
-		if h.State == suites.HopNotAsked && len(h.Facts) == 0 {
-			continue
-		}
-		flush()
 		lines := max(most, 4)
+		if h.State == suites.HopFollows {
+			lines = max(most, 2)
+		}
 		if h.State == suites.HopOK || h.State == suites.HopNotAsked {
 			lines = most
 		}
 		what := hopText(h, lines, rest)
 		rows = append(rows, []string{p.paintedHop(h.State), strings.Join(wrap(clean(h.Name), nameWidth), "\n"), what})
 	}
-	flush()
 	return rows
 }
 
@@ -172,8 +180,8 @@ func hopText(h suites.Hop, most, width int) string {
 		part := clean(f.Value)
 		if f.Name != "" {
 			part = clean(f.Name) + " " + part
-		} else if i == 0 && len(h.Zones) > 0 {
-			part = clean(strings.Join(h.Zones, ", ")) + ": " + part
+		} else if zones := clean(strings.Join(h.Zones, ", ")); i == 0 && zones != "" && !strings.HasPrefix(part, zones) {
+			part = zones + ": " + part
 		}
 		facts, lines = append(facts, part), append(lines, wrap(part, width)...)
 	}

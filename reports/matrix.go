@@ -24,30 +24,38 @@ type namedKind struct{ kind, name string }
 type matrixRow struct {
 	from, name, zone, address string
 	cells                     []string // one per port
+	fine                      []bool   // each as the vantage expects it
+	closed                    bool     // the vantage expects not to get through
 }
 
 // matrixOf builds the matrix from what was observed. It is empty for a link without vantages.
-func matrixOf(o *probes.Observation) matrix {
+func matrixOf(o *probes.Observation) matrix { return matrixFrom(o, matrixRows(o)) }
+
+// matrixRows are the rows of all vantages, each vantage's apart.
+func matrixRows(o *probes.Observation) []matrixRow {
+	var rows []matrixRow
+	zones := zoneNames(o)
+	for _, v := range o.Link.Vantages {
+		for _, kind := range []probes.TargetKind{probes.TargetPrivate, probes.TargetRegional, probes.TargetZonal, probes.TargetInterface} {
+			rows = append(rows, rowsOf(o, v, kind, zones)...)
+		}
+	}
+	return rows
+}
+
+func matrixFrom(o *probes.Observation, rows []matrixRow) matrix {
 	var m matrix
 	for _, p := range o.Link.Ports {
 		m.ports = append(m.ports, p.Port)
 	}
-	zones := zoneNames(o)
-	add := func(kind, name string) {
-		if n := (namedKind{kind, clean(name)}); name != "" && !slices.Contains(m.names, n) {
-			m.names = append(m.names, n)
+	if len(rows) > 0 {
+		for _, n := range []namedKind{{"private name", o.Link.PrivateDNSName}, {"regional name", itemValue(o.Consumer.Endpoint).RegionalName}} {
+			if n.name != "" {
+				m.names = append(m.names, namedKind{n.kind, clean(n.name)})
+			}
 		}
 	}
-	for _, v := range o.Link.Vantages {
-		for _, kind := range []probes.TargetKind{probes.TargetPrivate, probes.TargetRegional, probes.TargetZonal, probes.TargetInterface} {
-			m.rows = append(m.rows, rowsOf(o, v, kind, zones)...)
-		}
-		if e := itemValue(o.Consumer.Endpoint); len(m.rows) > 0 {
-			add("private name", o.Link.PrivateDNSName)
-			add("regional name", e.RegionalName)
-		}
-	}
-	m.rows = merge(m.rows, o.Link.Vantages)
+	m.rows = merge(rows, o.Link.Vantages)
 	return m
 }
 
@@ -121,7 +129,10 @@ func rowsOf(o *probes.Observation, v provision.Vantage, kind probes.TargetKind, 
 	var rows []matrixRow
 	for _, l := range lookupsOf(o, kind) {
 		if l.Vantage == v.Name && l.Type == "A" && len(l.Addrs) == 0 {
-			rows = append(rows, matrixRow{clean(v.Name), label, zoneOfName(o, l.Name), clean(string(l.Outcome)), make([]string, len(o.Link.Ports))})
+			rows = append(rows, matrixRow{
+				from: clean(v.Name), name: label, zone: zoneOfName(o, l.Name), address: clean(string(l.Outcome)),
+				cells: make([]string, len(o.Link.Ports)), fine: make([]bool, len(o.Link.Ports)), closed: v.Expect == provision.ExpectTimeout,
+			})
 		}
 	}
 	rows = slices.CompactFunc(rows, func(a, b matrixRow) bool { return a.zone == b.zone && a.address == b.address })
@@ -143,12 +154,13 @@ func rowsOf(o *probes.Observation, v provision.Vantage, kind probes.TargetKind, 
 		}
 	}
 	for _, p := range places {
-		row := matrixRow{from: clean(v.Name), name: label, zone: clean(p.zone), address: p.addr.String()}
+		row := matrixRow{from: clean(v.Name), name: label, zone: clean(p.zone), address: p.addr.String(), closed: v.Expect == provision.ExpectTimeout}
 		if row.zone == "" && len(zones) > 0 { // without interfaces nobody can tell whose it is
 			row.zone = "not ours"
 		}
 		for _, port := range o.Link.Ports {
-			row.cells = append(row.cells, cell(o, v, kind, netip.AddrPortFrom(p.addr, port.Port), port))
+			said, fine := cell(o, v, kind, netip.AddrPortFrom(p.addr, port.Port), port)
+			row.cells, row.fine = append(row.cells, said), append(row.fine, fine)
 		}
 		rows = append(rows, row)
 	}
@@ -179,14 +191,16 @@ func zoneOfName(o *probes.Observation, name string) string {
 	return ""
 }
 
-// cell says how a port answered, layer by layer as far as it got: "tcp ok, tls ok, http 200".
-func cell(o *probes.Observation, v provision.Vantage, kind probes.TargetKind, addr netip.AddrPort, port provision.Port) string {
+// cell says how a port answered, layer by layer as far as it got: "tcp ok, tls ok, http 200", and whether
+// that is what the vantage expects.
+func cell(o *probes.Observation, v provision.Vantage, kind probes.TargetKind, addr netip.AddrPort, port provision.Port) (said string, fine bool) {
 	outcome, failed, tries := connects(o, v, kind, addr)
 	if v.Expect == provision.ExpectTimeout || outcome != probes.OK {
-		return clean(string(outcome))
+		return clean(string(outcome)), v.Expect == provision.ExpectTimeout && outcome == probes.TimedOut
 	}
 	parts := []string{"tcp ok"}
-	if failed > 0 {
+	fine = failed == 0
+	if !fine {
 		parts[0] = fmt.Sprintf("tcp %d of %d", tries-failed, tries)
 	}
 	if port.TLS != nil {
@@ -197,9 +211,9 @@ func cell(o *probes.Observation, v provision.Vantage, kind probes.TargetKind, ad
 			h := o.Reach.TLS.Value[i]
 			switch {
 			case h.VerifyError != "":
-				return strings.Join(append(parts, "not trusted"), ", ")
+				return strings.Join(append(parts, "not trusted"), ", "), false
 			case h.Outcome != probes.OK:
-				return strings.Join(append(parts, clean(string(h.Outcome))), ", ")
+				return strings.Join(append(parts, clean(string(h.Outcome))), ", "), false
 			}
 			parts = append(parts, "tls ok")
 		}
@@ -209,18 +223,26 @@ func cell(o *probes.Observation, v provision.Vantage, kind probes.TargetKind, ad
 			return x.Vantage == v.Name && x.Target.Kind == kind && x.Addr == addr
 		})
 		if i >= 0 {
-			x := o.Reach.HTTP.Value[i]
-			switch {
-			case x.Outcome != probes.OK:
-				parts = append(parts, clean(string(x.Outcome)))
-			case x.BodyMatched != nil && !*x.BodyMatched:
-				parts = append(parts, fmt.Sprintf("http %d, wrong body", x.Status))
-			default:
-				parts = append(parts, fmt.Sprintf("http %d", x.Status))
-			}
+			said, answered := answer(o.Reach.HTTP.Value[i], port.HTTP)
+			parts, fine = append(parts, said), fine && answered
 		}
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, ", "), fine
+}
+
+// answer says what came of an HTTP request, and whether it is what the link file asks for.
+func answer(x probes.Exchange, want *provision.HTTP) (said string, fine bool) {
+	switch {
+	case x.Outcome != probes.OK:
+		return clean(string(x.Outcome)), false
+	case x.BodyMatched != nil && !*x.BodyMatched:
+		return fmt.Sprintf("http %d, wrong body", x.Status), false
+	case len(want.Status) == 0:
+		fine = x.Status == 200
+	default:
+		fine = slices.Contains(want.Status, x.Status)
+	}
+	return fmt.Sprintf("http %d", x.Status), fine
 }
 
 // connects sums up the attempts on an address: OK when one try went well, else the last outcome.

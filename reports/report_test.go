@@ -32,7 +32,7 @@ func report(t *testing.T, names ...string) *Report {
 }
 
 // recording is an Observation that is recorded for package suites.
-func recording(t *testing.T, name string) *probes.Observation {
+func recording(t testing.TB, name string) *probes.Observation {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("..", "suites", "testdata", name+".json"))
 	if err != nil {

@@ -89,6 +89,7 @@ func Files(r *Report) []File {
 		{"certificates.pem", func(w io.Writer) error { return writeCertificates(w, r) }},
 		{"junit.xml", func(w io.Writer) error { return writeJUnit(w, r) }},
 		{"report.md", func(w io.Writer) error { return writeMarkdown(w, r) }},
+		{"report.html", func(w io.Writer) error { return WriteHTML(w, r) }},
 	}
 }
 

@@ -29,6 +29,7 @@ func Catalogue() []Check {
 		vpcDNSChecks(),
 		nameChecks(),
 		tcpChecks(),
+		idleChecks(),
 		proxyChecks(),
 		tlsChecks(),
 		httpChecks(),

@@ -104,11 +104,16 @@ func (w Walk) alike(x Walk) bool {
 
 // walkFrom walks from one vantage through each zone that the flow may take.
 func walkFrom(o *probes.Observation, to Flow, vantage string) Walk {
-	catalogue := Catalogue()
+	catalogue := to.resting(Catalogue(), o.Link)
 	whole := to.narrowed(o, vantage)
 	f := flowWalk{
 		to: to, link: o, vantage: vantage, catalogue: catalogue, whole: judgedView(whole, catalogue),
-		answer: to.answer(whole, vantage),
+		answer: to.answer(whole, vantage), hops: make(map[string]int, len(catalogue)),
+	}
+	for _, c := range catalogue {
+		if f.hops[c.ID] = hopOf(c.ID); f.hops[c.ID] == none {
+			f.hops[c.ID] = hopTCP // nothing nearer is known of it
+		}
 	}
 	own := interfaceIPs(maybe(o.Consumer.Interfaces))
 	if len(own) > 0 {
@@ -161,7 +166,7 @@ func (f Flow) zones(o *probes.Observation, a answer) []string {
 	}
 	if f.Kind == probes.TargetPrivate || f.Kind == probes.TargetRegional {
 		for _, s := range maybe(o.Consumer.Subnets) {
-			all = append(all, s.ZoneID)
+			all = append(all, zoneOf(o, s))
 		}
 	}
 	all = slices.DeleteFunc(sorted(all), func(z string) bool { return z == "" })

@@ -120,6 +120,16 @@ func part[T any](it *probes.Item[[]T], keep func(T) bool) *probes.Item[[]T] {
 	return &view
 }
 
+// zoneOf is the zone of a subnet's interface, or its own where it has none.
+func zoneOf(o *probes.Observation, s probes.Subnet) string {
+	for _, n := range maybe(o.Consumer.Interfaces) {
+		if n.SubnetID == s.ID {
+			return n.ZoneID
+		}
+	}
+	return s.ZoneID
+}
+
 func nameless() *probes.Item[[]probes.Lookup] {
 	return &probes.Item[[]probes.Lookup]{Absent: probes.NotConfigured}
 }
@@ -138,12 +148,17 @@ func throughZone(o *probes.Observation, zone string, only netip.Addr) *probes.Ob
 		}
 		ids, ips = append(ids, n.ID), append(ips, n.IPs...)
 	}
-	view.Consumer.Subnets = part(o.Consumer.Subnets, func(s probes.Subnet) bool { return s.ZoneID == zone })
+	view.Consumer.Subnets = part(o.Consumer.Subnets, func(s probes.Subnet) bool { return zoneOf(o, s) == zone })
 	if e := o.Consumer.Endpoint; e != nil {
 		it := *e
 		it.Value.InterfaceIDs = slices.DeleteFunc(slices.Clone(it.Value.InterfaceIDs), func(id string) bool { return !slices.Contains(ids, id) })
 		it.Value.SubnetIDs = slices.DeleteFunc(slices.Clone(it.Value.SubnetIDs), func(id string) bool {
-			return slices.ContainsFunc(maybe(o.Consumer.Subnets), func(s probes.Subnet) bool { return s.ID == id && s.ZoneID != zone })
+			i := slices.IndexFunc(maybe(o.Consumer.Subnets), func(s probes.Subnet) bool { return s.ID == id })
+			s := probes.Subnet{ID: id}
+			if i >= 0 {
+				s = maybe(o.Consumer.Subnets)[i]
+			}
+			return zoneOf(o, s) != zone
 		})
 		view.Consumer.Endpoint = &it
 	}

@@ -30,7 +30,7 @@ const (
 	hopCount
 )
 
-// hopKind is a hop with the checks that decide it. An id that ends in a dot is an area.
+// hopKind is a hop with the checks that decide it. One that ends in a dot or a dash is the beginning of ids.
 type hopKind struct {
 	name   string
 	checks []string
@@ -42,12 +42,12 @@ func hopKinds() [hopCount]hopKind {
 		hopName:        {"name resolution", []string{"dns.", "verification.", "family.dns-record-type", "family.names-complete"}},
 		hopRoute:       {"route, client's ACL", []string{"network.route-to-vantage", "network.client-acl"}},
 		hopClientGroup: {"client's group", []string{"network.client-security-group"}},
-		hopInterface:   {"interface", []string{"connection.interface-in-each-subnet", "family.endpoint-type"}},
+		hopInterface:   {"interface", []string{"connection.interface-in-each-subnet", "family.endpoint-type", "network.zones-carry-packets"}},
 		hopEndpointGroup: {"endpoint's group, ACL", []string{
 			"connection.endpoint-security-group", "network.endpoint-acl", "family.security-group",
 		}},
 		hopEndpoint: {"endpoint", []string{
-			"connection.endpoint-exists", "connection.endpoint-service", "connection.endpoint-available", "connection.endpoint-zones",
+			"connection.endpoint-exists", "connection.endpoint-service", "connection.endpoint-available",
 			"connection.accepted", "connection.sides-agree", "connection.endpoint-policy-open", "connection.subnets-in-service-zones",
 			"connection.subnets-in-different-zones", "connection.subnets-have-addresses", "connection.consumer-account", "identity.consumer-", "quota.",
 		}},
@@ -89,10 +89,14 @@ func hopOf(id string) int {
 // lastOn are the checks that say in the end whether connections to a kind of target are answered as the link file
 // wants on a port.
 func lastOn(p provision.Port, kind probes.TargetKind) []string {
-	suffix := map[probes.TargetKind]string{
-		probes.TargetInterface: "interfaces", probes.TargetPrivate: "private-name", probes.TargetRegional: "aws-names", probes.TargetZonal: "aws-names",
-	}[kind]
-	last := []string{"reachability.tcp-" + suffix}
+	tcp, suffix := "interfaces", "aws-names" // whose addresses are the interfaces'
+	switch kind {
+	case probes.TargetInterface:
+		suffix = "interfaces"
+	case probes.TargetPrivate:
+		tcp, suffix = "private-name", "private-name"
+	}
+	last := []string{"reachability.tcp-" + tcp}
 	if p.TLS != nil {
 		last = append(last, "reachability.tls-certificate")
 	}
@@ -113,6 +117,28 @@ func lastOnName(kind probes.TargetKind) []string {
 		return []string{"dns.zonal-names-match"}
 	}
 	return nil
+}
+
+// resting keeps the checks on which the flow rests in any way, and those that tell why something could not be asked.
+func (f Flow) resting(catalogue []Check, l provision.Link) []Check {
+	p := f.port(l)
+	seen := map[string]bool{}
+	var walk func(ids []string)
+	walk = func(ids []string) {
+		for _, id := range ids {
+			if c, ok := Find(catalogue, id); ok && !seen[id] {
+				seen[id] = true
+				walk(slices.Concat(c.After, c.Because))
+			}
+		}
+	}
+	walk(slices.Concat(lastOn(p, f.Kind), lastOn(p, probes.TargetInterface), lastOnName(f.Kind)))
+	for _, c := range catalogue {
+		if len(c.Explains) > 0 {
+			walk([]string{c.ID})
+		}
+	}
+	return slices.DeleteFunc(catalogue, func(c Check) bool { return !seen[c.ID] })
 }
 
 // judgedFlow is an Observation with the verdicts of all checks on it.

@@ -217,6 +217,30 @@ func TestDiagnoseZones(t *testing.T) {
 	}
 }
 
+// A zone that is dark both ways is told as that, which takes all vantages and zones to see.
+func TestDiagnoseDarkZone(t *testing.T) {
+	t.Parallel()
+	o := healthy()
+	o.Link.Vantages[1] = provision.Vantage{Name: outside, Zone: zones[1]}
+	o.Path.Clients.Value[1] = probes.Client{Vantage: outside, Addr: netip.MustParseAddr("10.0.2.200"), SubnetID: "subnet-11"}
+	allTCP(o, probes.OK)
+	setTCP(o, func(a probes.Attempt) probes.Outcome {
+		if a.Addr.Addr() == address(1) {
+			return probes.TimedOut
+		}
+		return probes.OK
+	})
+	unhealthy(o, "Target.Timeout", zones[1])
+	for host, ends := range map[string]bool{zonal(1): true, zonal(0): false} {
+		d := diagnosed(t, o, host, 80)
+		i := slices.IndexFunc(d.Walks, func(w Walk) bool { return slices.Contains(w.Vantages, inside) })
+		w := d.Walks[i]
+		if got := w.Outcome == FlowEnds && slices.Equal(checksOf(w.Roots), []string{darkCheck}); got != ends {
+			t.Errorf("%s: %s", host, walkText(w))
+		}
+	}
+}
+
 // Two faults on one way: the first ends it, the other is told beside.
 func TestDiagnoseTwoFaults(t *testing.T) {
 	t.Parallel()
@@ -368,20 +392,6 @@ func TestFlowToUnknownHost(t *testing.T) {
 	for _, host := range []string{regional, "10.1.2.3"} {
 		if _, err := FlowTo(none, host, 80); err != nil {
 			t.Error(err)
-		}
-	}
-}
-
-// Every check that a flow may end at has its hop.
-func TestEveryCheckOfTheWayHasAHop(t *testing.T) {
-	t.Parallel()
-	j := judgedView(healthy(), Catalogue())
-	port := provision.Port{TLS: &provision.TLS{}, HTTP: &provision.HTTP{}}
-	for _, kind := range []probes.TargetKind{probes.TargetInterface, probes.TargetPrivate, probes.TargetRegional, probes.TargetZonal} {
-		for _, v := range j.closure(slices.Concat(lastOn(port, kind), lastOnName(kind))...) {
-			if hopOf(v.Check) == none {
-				t.Errorf("%s has no hop", v.Check)
-			}
 		}
 	}
 }

@@ -16,7 +16,10 @@ type flowWalk struct {
 	whole     judgedFlow // this vantage and port
 	answer    answer
 	foreign   []netip.Addr // of the answer: not the endpoint's
+	hops      map[string]int
 }
+
+func (f flowWalk) hop(check string) int { return f.hops[check] }
 
 // zoneWalk is the way through one zone.
 type zoneWalk struct {
@@ -36,7 +39,7 @@ func (f flowWalk) byName() bool { return f.to.Kind != probes.TargetInterface }
 
 // misnamed says whether the name is wrong for this flow. Of the zonal names only the flow's own matters.
 func (f flowWalk) misnamed(v Verdict) bool {
-	if hopOf(v.Check) != hopName {
+	if f.hop(v.Check) != hopName {
 		return false
 	}
 	return f.to.Kind != probes.TargetZonal || !f.answer.resolved() || len(f.foreign) > 0 || !f.zonalRight()
@@ -61,8 +64,12 @@ func (f flowWalk) through(zone string) zoneWalk {
 		way = judgedView(throughZone(f.whole.o, zone, f.to.addr()), f.catalogue)
 		last = lastOn(port, probes.TargetInterface)
 	}
-	rests := slices.DeleteFunc(way.closure(last...), func(v Verdict) bool { return zone != "" && hopOf(v.Check) == hopName })
-	names := f.whole.closure(lastOnName(f.to.Kind)...)
+	rests := slices.DeleteFunc(way.closure(last...), func(v Verdict) bool {
+		return zone != "" && f.hop(v.Check) == hopName || v.Check == darkCheck
+	})
+	names := slices.DeleteFunc(f.whole.closure(lastOnName(f.to.Kind)...), func(v Verdict) bool {
+		return zone != "" && f.hop(v.Check) != hopName || v.Check == darkCheck // what else they rest on is judged zone by zone
+	})
 	w.seen = f.measure(way.o, zone)
 
 	var fails []Verdict
@@ -76,16 +83,21 @@ func (f flowWalk) through(zone string) zoneWalk {
 		}
 	}
 	for _, v := range names {
-		if zone == "" || hopOf(v.Check) == hopName {
-			add(v, f.misnamed(v) || zone == "" && hopOf(v.Check) != hopName)
-		}
+		add(v, f.misnamed(v) || f.hop(v.Check) != hopName)
+	}
+	dark := f.dark(zone)
+	for _, v := range dark {
+		add(v, !w.seen.well)
 	}
 	for _, v := range rests {
+		if len(dark) > 0 {
+			break // whatever else looks broken there, is not
+		}
 		if !slices.ContainsFunc(fails, func(x Verdict) bool { return x.Check == v.Check }) {
 			add(v, !w.seen.well)
 		}
 	}
-	if zone != "" && f.byName() {
+	if zone != "" && f.byName() && len(dark) == 0 {
 		for _, id := range lastOn(port, f.to.Kind) { // what works by address and not by name
 			if v := f.whole.of(id); !slices.Contains(last, id) {
 				add(v, !w.seen.well)
@@ -93,12 +105,12 @@ func (f flowWalk) through(zone string) zoneWalk {
 		}
 	}
 	for _, v := range fails {
-		if at := hopOf(v.Check); w.endsAt == none || at < w.endsAt {
+		if at := f.hop(v.Check); w.endsAt == none || at < w.endsAt {
 			w.endsAt = at
 		}
 	}
 	for _, v := range fails {
-		if hopOf(v.Check) == w.endsAt {
+		if f.hop(v.Check) == w.endsAt {
 			w.roots = append(w.roots, f.mended(way.o, v))
 		} else {
 			w.beside = append(w.beside, v)
@@ -106,6 +118,19 @@ func (f flowWalk) through(zone string) zoneWalk {
 	}
 	f.settle(&w, way, slices.Concat(names, rests), last)
 	return w
+}
+
+// darkCheck compares zones and vantages, so that it can only be judged with all of them in view.
+const darkCheck = "network.zones-carry-packets"
+
+// dark is the verdict that the zone, or the one that the vantage is in, is dark, if it is.
+func (f flowWalk) dark(zone string) []Verdict {
+	if !slices.ContainsFunc(darkZones(f.link), func(z string) bool {
+		return z == zone || slices.Contains(vantagesIn(f.link, z), f.vantage)
+	}) {
+		return nil
+	}
+	return slices.DeleteFunc(Judge(f.link, f.catalogue, only(darkCheck)), func(v Verdict) bool { return v.Check != darkCheck || v.Status != Failed })
 }
 
 // mended gives a failed check its fix. That of a missing listener may move another one, which a further port of the
@@ -130,7 +155,7 @@ func (f flowWalk) settle(w *zoneWalk, way judgedFlow, rests []Verdict, last []st
 	for i := range w.states {
 		var here []Verdict
 		for _, v := range rests {
-			if hopOf(v.Check) == i && !slices.Contains(w.checks[i], v.Check) && !(i == hopName && !f.byName()) {
+			if f.hop(v.Check) == i && !slices.Contains(w.checks[i], v.Check) && !(i == hopName && !f.byName()) {
 				here = append(here, v)
 				w.checks[i] = append(w.checks[i], v.Check)
 			}
@@ -199,8 +224,8 @@ func (f flowWalk) settleMeasured(w *zoneWalk) {
 			w.states[at] = HopNotAsked
 		case l.unasked == l.all && l.all > 0:
 			w.states[at] = HopUntold
-		case l.all == 0 && w.endsAt != none && w.endsAt < at:
-			w.states[at] = HopNotReached
+		case at > hopTCP && w.seen.tcp.all > 0 && w.seen.tcp.well == 0 && l.well == 0, l.all == 0 && w.endsAt != none && w.endsAt < at:
+			w.states[at], w.facts[at] = HopNotReached, nil // without a connection nothing is said over it
 		case l.all == 0 && f.vantage == "":
 			w.states[at] = HopNotAsked
 		case l.all == 0:
@@ -234,7 +259,10 @@ func stateAt(verdicts []Verdict) HopState {
 // unsaid is why the checks of a hop say nothing.
 func unsaid(verdicts []Verdict) string {
 	for _, v := range verdicts {
-		if v.Status == Untold || v.Status == Blocked || v.Status == Failed {
+		switch v.Status {
+		case Blocked:
+			return "blocked by " + v.BlockedBy
+		case Untold, Failed:
 			return v.Reason
 		}
 	}

@@ -31,6 +31,7 @@ func faults() []fault {
 		pathFaults(),
 		familyFaults(),
 		identityFaults(),
+		idleFaults(),
 	)
 }
 

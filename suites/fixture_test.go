@@ -56,6 +56,7 @@ func healthy() *probes.Observation {
 	namedSubnets(o)
 	path(o)
 	identities(o)
+	silences(o)
 	return o
 }
 

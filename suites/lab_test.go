@@ -59,7 +59,7 @@ func (l labLink) observe(t *testing.T, change func(*provision.Link)) *probes.Obs
 	return o
 }
 
-func observeLab(ctx context.Context, l *lab.Lab, change func(*provision.Link)) (*probes.Observation, error) {
+func observeLab(ctx context.Context, l *lab.Lab, change func(*provision.Link), with ...func(*probes.Options)) (*probes.Observation, error) {
 	link := l.Believed()
 	src := probes.Sources{PublicDNS: l.Internet()}
 	for _, spec := range link.Vantages {
@@ -89,7 +89,11 @@ func observeLab(ctx context.Context, l *lab.Lab, change func(*provision.Link)) (
 		}
 	}
 	link = openSides(ctx, link, &src, l.Open)
-	return probes.Observe(ctx, link, src, probes.Options{ReadFile: l.ReadFile}), nil
+	o := probes.Options{ReadFile: l.ReadFile}
+	for _, change := range with {
+		change(&o)
+	}
+	return probes.Observe(ctx, link, src, o), nil
 }
 
 // openSides opens each side by itself and finds the link's ids there, as the verify command does: a side that

@@ -17,6 +17,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/linkassay/linkassay/probes"
 	"github.com/linkassay/linkassay/provision"
 	"github.com/linkassay/linkassay/provision/lab"
 	"github.com/linkassay/linkassay/suites"
@@ -73,7 +74,9 @@ func (x trial) run(ctx context.Context) (verdicts []suites.Verdict, err error) {
 			return nil, err
 		}
 	}
-	o, err := observeLab(ctx, l, x.file)
+	o, err := observeLab(ctx, l, x.file, func(o *probes.Options) {
+		o.Slow = slices.ContainsFunc(x.faults, func(f lab.Fault) bool { return f.Slow })
+	})
 	if err != nil {
 		return nil, fmt.Errorf("observe: %w", err)
 	}

@@ -150,6 +150,7 @@ func noVantage(o *probes.Observation) {
 	absent(&o.Reach.TLS, probes.NoVantage)
 	absent(&o.Reach.HTTP, probes.NoVantage)
 	absent(&o.Reach.Large, probes.NoVantage)
+	absent(&o.Reach.Idle, probes.NoVantage)
 	absent(&o.Path.Clients, probes.NoVantage)
 	absent(&o.Path.ClientGroups, probes.NoVantage)
 }

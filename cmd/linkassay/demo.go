@@ -41,6 +41,12 @@ away; its public half goes to DIR.allowed_signers.`,
 			if err := prepareFault(fault, &opts); err != nil {
 				return err
 			}
+			if f, _ := lab.FindFault(fault); f.Slow {
+				flags.slow = true
+			}
+			if flags.slow && opts.Timing.IdleScale == 0 {
+				opts.HurryIdle(hurriedIdle)
+			}
 			d := demo{app: a, fault: fault, p: a.newProgress()}
 			return d.run(cmd.Context(), opts, flags)
 		},
@@ -56,6 +62,9 @@ func isUsage(err error) bool {
 	code, _ := exitCode(err)
 	return code == exitUsage
 }
+
+// hurriedIdle stands for 350 s in a demo with --slow.
+const hurriedIdle = 3500 * time.Millisecond
 
 // demo is one walk-through.
 type demo struct {
@@ -158,7 +167,7 @@ func (d *demo) observe(ctx context.Context, flags judgeFlags) looked {
 		link := d.lab.Believed()
 		link.Vantages = append(slices.Clone(d.link.Vantages), link.Vantages...)
 		link, src := sources(ctx, link, d.way, d.lab.Open)
-		return probes.Observe(ctx, link, src, probes.Options{Wait: wait, ReadFile: d.lab.ReadFile, Progress: progress, Started: started})
+		return probes.Observe(ctx, link, src, probes.Options{Wait: wait, Slow: flags.slow, ReadFile: d.lab.ReadFile, Progress: progress, Started: started})
 	})
 }
 

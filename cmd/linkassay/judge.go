@@ -26,6 +26,7 @@ type judgeFlags struct {
 	failOn  string
 	wait    time.Duration
 	settle  int
+	slow    bool
 	given   func(flag string) bool // whether the flag stood on the command line
 	seal    evidence.SealOptions   // how the bundle in out is sealed
 }
@@ -47,12 +48,13 @@ func (f *judgeFlags) filter() string {
 
 func (f *judgeFlags) register(cmd *cobra.Command) {
 	f.given = cmd.Flags().Changed
-	cmd.Flags().StringVar(&f.out, "out", "", "directory for the evidence: run.json, junit.xml, report.md and their digests; must be absent or empty")
+	cmd.Flags().StringVar(&f.out, "out", "", "directory for the evidence: run.json, junit.xml, report.md, report.html and their digests; must be absent or empty")
 	cmd.Flags().StringVar(&f.format, "format", "table", "what to print: table, markdown or json")
 	cmd.Flags().StringVar(&f.labels, "label-filter", "", "only the checks that match this Ginkgo label filter; labels are check ids, areas, severities and link:NAME, such as 'dns || reachability'")
 	cmd.Flags().StringVar(&f.profile, "profile", string(suites.Acceptance), "which checks: acceptance (all), canary (what can break in use), or audit (access, exposure, encryption, redundancy, ownership)")
 	cmd.Flags().StringVar(&f.failOn, "fail-on", "", "what fails the run beside critical checks: warning, or advice (warnings too)")
 	cmd.Flags().DurationVar(&f.wait, "wait", 0, "poll the control plane until its states are final, then look again until --settle rounds in a row are good; at most this long, such as 10m")
+	cmd.Flags().BoolVar(&f.slow, "slow", false, "also keep connections silent for about as long as timeouts.idle (350s by default), to see whether they last")
 	cmd.Flags().IntVar(&f.settle, "settle", defaultSettle, "with --wait, how many rounds in a row must be good")
 }
 
@@ -79,6 +81,9 @@ func (f *judgeFlags) check() error {
 	}
 	if f.settle != defaultSettle && f.wait == 0 {
 		return usageError("--settle needs --wait: it looks again until the link has settled, or the time is up")
+	}
+	if f.slow && f.wait != 0 {
+		return usageError("--slow with --wait: each round would take as long as the silence; run with --wait first, then with --slow")
 	}
 	if f.wait < 0 {
 		return usageError("--wait %s: expected a positive duration, such as 10m", f.wait)

@@ -31,6 +31,7 @@ Without --out nothing is written to disk.`,
 		Example: `  linkassay verify -f link.yaml
   linkassay verify -f link.yaml --out evidence/ --wait 10m
   linkassay verify -f link.yaml --out evidence/ --sign ~/.ssh/id_ed25519
+  linkassay verify -f link.yaml --slow
   linkassay verify -f link.yaml --label-filter 'dns' --format json`,
 		Args: flagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -92,7 +93,7 @@ func (a *app) observeAll(ctx context.Context, links []provision.Link, ways []way
 				found, src := sources(ctx, l, ways[i], nil)
 				defer src.Provider.Close()
 				defer src.Consumer.Close()
-				return probes.Observe(ctx, found, src, probes.Options{Wait: wait, ReadFile: readFile, Progress: progress, Started: started})
+				return probes.Observe(ctx, found, src, probes.Options{Wait: wait, Slow: flags.slow, ReadFile: readFile, Progress: progress, Started: started})
 			})
 			p.line("observed %s", l.Name)
 		})
@@ -124,6 +125,9 @@ func (a *app) explainVerify(links []provision.Link, flags judgeFlags) error {
 			fmt.Fprintf(&b, "  vantage %s (%s): DNS, then ports", v.Name, v.From)
 			for _, port := range l.Ports {
 				fmt.Fprintf(&b, " %d", port.Port)
+			}
+			if flags.slow && expect == provision.ExpectReach {
+				fmt.Fprintf(&b, ", and connections silent for about %s", l.Timeouts.Idle.Or(provision.DefaultIdleTimeout))
 			}
 			fmt.Fprintf(&b, "; expects %s\n", expect)
 		}

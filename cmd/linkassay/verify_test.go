@@ -93,7 +93,7 @@ func TestVerifyFromAnotherProcess(t *testing.T) {
 		asked, _ := lab.wants(t, 0, "verify", "-f", path, "--dry-run")
 		printed, _ := lab.wants(t, 0, "verify", "-f", path, "--format", "json")
 		all := stdout + stderr + asked + printed
-		for _, name := range []string{"run.json", "junit.xml", "report.md"} {
+		for _, name := range []string{"run.json", "junit.xml", "report.md", "report.html"} {
 			data, err := os.ReadFile(filepath.Join(dir, name))
 			if err != nil {
 				t.Fatal(err)
@@ -216,7 +216,7 @@ func TestVerifyFromAnotherProcess(t *testing.T) {
 		}
 		// What was observed before is there: the control plane of the link whose vantage hangs.
 		holds(t, "run.json", r.verdicts(), "charts-api connection.endpoint-available: passed")
-		for _, name := range []string{"junit.xml", "report.md"} {
+		for _, name := range []string{"junit.xml", "report.md", "report.html"} {
 			data, err := os.ReadFile(filepath.Join(dir, name))
 			if err != nil {
 				t.Fatal(err)

@@ -101,9 +101,9 @@ func (p *plane) compileBalancer(lb *loadBalancer, listeners []*listener) *balanc
 		if l.protocol == "UDP" {
 			continue
 		}
-		route := listenerRoute{idle: defaultIdleTimeout, byZone: map[string][]netip.AddrPort{}}
+		route := listenerRoute{idle: p.world.timing.idle(defaultIdleTimeout), byZone: map[string][]netip.AddrPort{}}
 		if s, err := strconv.Atoi(l.attributes["tcp.idle_timeout.seconds"]); err == nil && s > 0 {
-			route.idle = time.Duration(s) * time.Second
+			route.idle = p.world.timing.idle(time.Duration(s) * time.Second)
 		}
 		g := p.world.targetGroups[l.targetGroup]
 		if g != nil {

@@ -25,6 +25,8 @@ type Fault struct {
 	// File changes the link file that the broken link is verified with, for faults that are a
 	// difference between what an owner believes and what is there; nil changes nothing.
 	File func(link *provision.Link)
+	// Slow says that only an observation with --slow shows it.
+	Slow bool
 
 	set func(b *breaker, ctx context.Context) error // nil: Prepare and File are all of it
 }

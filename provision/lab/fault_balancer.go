@@ -3,11 +3,14 @@ package lab
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/linkassay/linkassay/provision"
 )
 
 // balancerFaults: the load balancers and their listeners.
@@ -28,6 +31,10 @@ func balancerFaults() []Fault {
 		{
 			Name: "listener-for-udp", Text: "the listener on port 443 takes UDP only",
 			Excludes: []string{"listener", "load-balancer"}, set: (*breaker).listenerForUDP,
+		},
+		{
+			Name: "listener-idle-short", Text: "the listener forgets silent connections sooner than the link file says", Slow: true,
+			Excludes: []string{"*"}, Prepare: silentForLess, set: (*breaker).listenerIdleShort,
 		},
 		{
 			Name: "load-balancer-group-closed", Text: "a load balancer of the service has a security group that admits nobody",
@@ -121,6 +128,33 @@ func (b *breaker) listener(ctx context.Context, port int32) (*elbtypes.Listener,
 		}
 	}
 	return nil, fmt.Errorf("no listener on port %d among %d", port, len(listeners))
+}
+
+// silentForLess builds a small link in a lab that forgets soon: what else is said over it must not be late.
+func silentForLess(o *Options) {
+	o.HurryIdle(5 * time.Second) // a busy machine stalls for seconds
+	inFirstZones(1)(o)
+	o.change(func(l *provision.Link) {
+		l.Ports = l.Ports[:1]
+		l.Consumer.Build.Zones = l.Provider.Build.Zones
+	})
+}
+
+func (b *breaker) listenerIdleShort(ctx context.Context) error {
+	return b.idleTimeout(ctx, "200")
+}
+
+// idleTimeout sets the first listener's, in seconds.
+func (b *breaker) idleTimeout(ctx context.Context, seconds string) error {
+	listeners, err := b.listeners(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = b.sides.Provider.ELB.ModifyListenerAttributes(ctx, &elb.ModifyListenerAttributesInput{
+		ListenerArn: listeners[0].ListenerArn,
+		Attributes:  []elbtypes.ListenerAttribute{{Key: aws.String("tcp.idle_timeout.seconds"), Value: &seconds}},
+	})
+	return err
 }
 
 func (b *breaker) listenerMissing(ctx context.Context) error {

@@ -230,29 +230,28 @@ func (b *breaker) checkOn(ctx context.Context, group *elbtypes.TargetGroup) erro
 	return b.untilTargets(ctx, *group.TargetGroupArn, elbtypes.TargetHealthStateEnumHealthy)
 }
 
-func (b *breaker) targetGroupWithoutTraffic(ctx context.Context) error {
-	group, ids, err := b.targetSecurityGroups(ctx)
-	if err != nil {
-		return err
+// checkedNotServed lets the health checks of port 443 go on and closes its targets to traffic.
+func (b *breaker) checkedNotServed(ctx context.Context) (group *elbtypes.TargetGroup, ids []string, err error) {
+	if group, ids, err = b.targetSecurityGroups(ctx); err != nil {
+		return nil, nil, err
 	}
 	if err := b.checkOn(ctx, group); err != nil {
-		return err
+		return nil, nil, err
 	}
 	if err := b.closeTargets(ctx, ids, aws.ToInt32(group.Port)); err != nil {
-		return err
+		return nil, nil, err
 	}
-	return b.untilTargets(ctx, *group.TargetGroupArn, elbtypes.TargetHealthStateEnumHealthy)
+	return group, ids, b.untilTargets(ctx, *group.TargetGroupArn, elbtypes.TargetHealthStateEnumHealthy)
+}
+
+func (b *breaker) targetGroupWithoutTraffic(ctx context.Context) error {
+	_, _, err := b.checkedNotServed(ctx)
+	return err
 }
 
 func (b *breaker) targetGroupAdmitsClients(ctx context.Context) error {
-	group, ids, err := b.targetSecurityGroups(ctx)
+	group, ids, err := b.checkedNotServed(ctx)
 	if err != nil {
-		return err
-	}
-	if err := b.checkOn(ctx, group); err != nil {
-		return err
-	}
-	if err := b.closeTargets(ctx, ids, aws.ToInt32(group.Port)); err != nil {
 		return err
 	}
 	rule := ec2types.IpPermission{IpProtocol: aws.String("tcp"), FromPort: group.Port, ToPort: group.Port}
@@ -264,10 +263,7 @@ func (b *breaker) targetGroupAdmitsClients(ctx context.Context) error {
 		rule.IpRanges = append(rule.IpRanges, ec2types.IpRange{CidrIp: aws.String(v.addr.String() + "/32")})
 	}
 	_, err = b.sides.Provider.EC2.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &ids[0], IpPermissions: []ec2types.IpPermission{rule}})
-	if err != nil {
-		return err
-	}
-	return b.untilTargets(ctx, *group.TargetGroupArn, elbtypes.TargetHealthStateEnumHealthy)
+	return err
 }
 
 // guardedBalancer gives the service a second load balancer, with a security group: a load balancer gets its

@@ -3,10 +3,7 @@ package lab
 import (
 	"context"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
-	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/linkassay/linkassay/provision"
 )
@@ -55,13 +52,5 @@ func (b *breaker) regionNotOffered(ctx context.Context) error {
 }
 
 func (b *breaker) regionIdleTimeout(ctx context.Context) error {
-	listeners, err := b.listeners(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = b.sides.Provider.ELB.ModifyListenerAttributes(ctx, &elb.ModifyListenerAttributesInput{
-		ListenerArn: listeners[0].ListenerArn,
-		Attributes:  []elbtypes.ListenerAttribute{{Key: aws.String("tcp.idle_timeout.seconds"), Value: aws.String("600")}},
-	})
-	return err
+	return b.idleTimeout(ctx, "600")
 }

@@ -42,14 +42,26 @@ func subnetFaults() []Fault {
 	}
 }
 
-// subnetsOf describes the endpoint's subnets.
-func (b *breaker) subnetsOf(ctx context.Context, e *ec2types.VpcEndpoint) ([]ec2types.Subnet, error) {
+// anotherSubnet makes a subnet beside the endpoint's, marked as they are, in the zone that zone picks by the first of
+// those, and returns it with the endpoint and that first one.
+func (b *breaker) anotherSubnet(ctx context.Context, bits int, zone func(first ec2types.Subnet) string) (id string, e *ec2types.VpcEndpoint, first ec2types.Subnet, err error) {
+	if e, err = b.endpoint(ctx); err != nil {
+		return "", nil, first, err
+	}
 	out, err := b.sides.Consumer.EC2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{SubnetIds: e.SubnetIds})
 	if err != nil {
-		return nil, fmt.Errorf("describe the endpoint's subnets: %w", err)
+		return "", nil, first, fmt.Errorf("describe the endpoint's subnets: %w", err)
 	}
-	return out.Subnets, nil
+	first = out.Subnets[0]
+	id, err = b.addSubnet(ctx, first, zone(first), bits)
+	return id, e, first, err
 }
+
+// sameZone and thirdZone are the zones of other subnets: that of the endpoint's first, and one that a service in two
+// zones does not have.
+func sameZone(first ec2types.Subnet) string { return aws.ToString(first.AvailabilityZoneId) }
+
+func (b *breaker) thirdZone(ec2types.Subnet) string { return regionZoneIDs(b.link.Region)[2] }
 
 // addSubnet makes another subnet in the consumer's VPC, marked as the endpoint's are, with the last
 // block of that size in the VPC.
@@ -80,15 +92,7 @@ func (b *breaker) name(vpc string, subnets ...string) {
 }
 
 func (b *breaker) subnetInUnofferedZone(ctx context.Context) error {
-	e, err := b.endpoint(ctx)
-	if err != nil {
-		return err
-	}
-	subnets, err := b.subnetsOf(ctx, e)
-	if err != nil {
-		return err
-	}
-	id, err := b.addSubnet(ctx, subnets[0], regionZoneIDs(b.link.Region)[2], 24)
+	id, e, _, err := b.anotherSubnet(ctx, 24, b.thirdZone)
 	if err == nil {
 		b.name(*e.VpcId, append(e.SubnetIds, id)...)
 	}
@@ -96,15 +100,7 @@ func (b *breaker) subnetInUnofferedZone(ctx context.Context) error {
 }
 
 func (b *breaker) noCommonZone(ctx context.Context) error {
-	e, err := b.endpoint(ctx)
-	if err != nil {
-		return err
-	}
-	subnets, err := b.subnetsOf(ctx, e)
-	if err != nil {
-		return err
-	}
-	id, err := b.addSubnet(ctx, subnets[0], regionZoneIDs(b.link.Region)[2], 24)
+	id, e, _, err := b.anotherSubnet(ctx, 24, b.thirdZone)
 	if err != nil {
 		return err
 	}
@@ -113,15 +109,7 @@ func (b *breaker) noCommonZone(ctx context.Context) error {
 }
 
 func (b *breaker) twoSubnetsInOneZone(ctx context.Context) error {
-	e, err := b.endpoint(ctx)
-	if err != nil {
-		return err
-	}
-	subnets, err := b.subnetsOf(ctx, e)
-	if err != nil {
-		return err
-	}
-	id, err := b.addSubnet(ctx, subnets[0], *subnets[0].AvailabilityZoneId, 24)
+	id, e, _, err := b.anotherSubnet(ctx, 24, sameZone)
 	if err == nil {
 		b.name(*e.VpcId, append(e.SubnetIds, id)...)
 	}
@@ -130,15 +118,7 @@ func (b *breaker) twoSubnetsInOneZone(ctx context.Context) error {
 
 // subnetFull names a subnet of the smallest size and fills it with instances.
 func (b *breaker) subnetFull(ctx context.Context) error {
-	e, err := b.endpoint(ctx)
-	if err != nil {
-		return err
-	}
-	subnets, err := b.subnetsOf(ctx, e)
-	if err != nil {
-		return err
-	}
-	id, err := b.addSubnet(ctx, subnets[0], *subnets[0].AvailabilityZoneId, 28)
+	id, e, first, err := b.anotherSubnet(ctx, 28, sameZone)
 	if err != nil {
 		return err
 	}
@@ -154,7 +134,7 @@ func (b *breaker) subnetFull(ctx context.Context) error {
 		if _, err := b.sides.Consumer.EC2.RunInstances(ctx, &ec2.RunInstancesInput{
 			SubnetId: &id, MinCount: &free, MaxCount: &free, ImageId: aws.String("resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"),
 			InstanceType:      ec2types.InstanceTypeT4gNano,
-			TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeInstance, Tags: subnets[0].Tags}},
+			TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeInstance, Tags: first.Tags}},
 		}); err != nil {
 			return err
 		}

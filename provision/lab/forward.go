@@ -3,11 +3,9 @@ package lab
 import (
 	"context"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,8 +19,7 @@ const (
 	spliceBuffer = 16 << 10
 	// forwardTimeout is how long a load balancer waits for a target's handshake. The client has
 	// given up or is still waiting: to it a silent target is silence.
-	forwardTimeout     = 10 * time.Second
-	defaultIdleTimeout = 350 * time.Second
+	forwardTimeout = 10 * time.Second
 )
 
 // throughEndpoint takes a connection to an endpoint's interface to the service's load balancer in
@@ -154,7 +151,11 @@ func (p *plane) forward(ctx context.Context, opened *flowContext, f *network.Flo
 			return
 		}
 	}
-	p.splice(ctx, down, up, l.idle)
+	idle := l.idle
+	if endpoint != "" { // it has an idle timeout of its own
+		idle = min(idle, p.world.timing.idle(endpointIdleTimeout))
+	}
+	p.splice(ctx, down, up, idle)
 }
 
 // dialFrom opens a TCP connection from one of a network's addresses.
@@ -162,53 +163,4 @@ func dialFrom(ctx context.Context, n *vpcNetwork, src netip.Addr, to netip.AddrP
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	return n.net.Dialer(src).DialContext(ctx, "tcp", to.String())
-}
-
-// splice copies both ways until both ends are done, one fails, nothing was sent for the idle time,
-// or ctx ends. The end of one direction is passed on and leaves the other open.
-func (p *plane) splice(ctx context.Context, a, b net.Conn, idle time.Duration) {
-	drop := func() { _, _ = a.Close(), b.Close() }
-	defer drop()
-	defer context.AfterFunc(ctx, drop)()
-	var last atomic.Int64
-	last.Store(time.Now().UnixNano())
-	other := make(chan struct{})
-	go func() {
-		defer close(other)
-		if !p.pump(a, b, &last, idle) {
-			drop()
-		}
-	}()
-	if !p.pump(b, a, &last, idle) {
-		drop()
-	}
-	<-other
-}
-
-// pump copies one way until the source ends, and then ends the destination's input. It says
-// whether the other direction may go on.
-func (p *plane) pump(dst, src net.Conn, last *atomic.Int64, idle time.Duration) bool {
-	buf := p.buffers.Get().(*[]byte)
-	defer p.buffers.Put(buf)
-	for {
-		_ = src.SetReadDeadline(time.Unix(0, last.Load()).Add(idle)) // a closed connection fails at Read
-		n, err := src.Read(*buf)
-		if n > 0 {
-			last.Store(time.Now().UnixNano())
-			if _, err := dst.Write((*buf)[:n]); err != nil {
-				return false
-			}
-		}
-		var timeout net.Error
-		switch {
-		case err == nil:
-		case errors.Is(err, io.EOF):
-			w, ok := dst.(interface{ CloseWrite() error })
-			return ok && w.CloseWrite() == nil
-		case errors.As(err, &timeout) && timeout.Timeout() && time.Since(time.Unix(0, last.Load())) < idle:
-			// The other direction was busy.
-		default:
-			return false
-		}
-	}
 }

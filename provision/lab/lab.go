@@ -92,6 +92,8 @@ type Timing struct {
 	PrivateZone     time.Duration // until private DNS answers after it was enabled
 	// HealthScale divides health check intervals and timeouts: 100 makes 10 s into 100 ms.
 	HealthScale float64
+	// IdleScale divides the idle timeouts of connections: 100 makes 350 s into 3.5 s; 0 leaves them as they are.
+	IdleScale float64
 	// Rate is the number of API calls a second (token bucket, per account and service) beyond
 	// Burst that are throttled; 0: no throttling.
 	Rate  float64

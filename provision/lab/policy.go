@@ -1,16 +1,10 @@
 package lab
 
 import (
-	"context"
-	"fmt"
 	"hash/maphash"
-	"math/rand/v2"
 	"net/netip"
-	"sync"
 	"sync/atomic"
-	"time"
 
-	"github.com/linkassay/linkassay/provision/lab/internal/names"
 	"github.com/linkassay/linkassay/provision/lab/internal/network"
 )
 
@@ -20,62 +14,6 @@ const (
 	protoTCP  = 6
 	protoUDP  = 17
 )
-
-// vpcNetwork is a VPC's network; the data plane owns it.
-type vpcNetwork struct {
-	id       string
-	plane    *plane
-	cidr     netip.Prefix
-	net      *network.Net
-	resolver *names.Resolver
-	base2    netip.Addr
-	linkDNS  netip.Addr // 169.254.169.253
-
-	dnsSupport atomic.Bool // off: the resolver is silent
-	bordered   atomic.Bool // a network ACL of the VPC may deny something
-	faults     atomic.Pointer[linkFaults]
-	lies       tampering
-	mute       atomic.Bool   // the resolver answers nobody
-	private    []*names.Zone // what the resolver has, guarded by world.mu
-
-	servers    atomic.Pointer[[]netip.AddrPort]    // what its clients ask, as its DHCP options say
-	custom     map[netip.Addr]*names.Resolver      // those of them that are not its own, guarded by world.mu
-	beyond     []netip.Addr                        // of servers that its clients reach outside of it, guarded by world.mu
-	dnsServers atomic.Pointer[map[netip.Addr]bool] // their addresses
-
-	mu    sync.RWMutex
-	addrs map[netip.Addr]*attachment
-}
-
-// linkFaults are what a network does to all its packets.
-type linkFaults struct {
-	latency time.Duration // one way
-	loss    float64       // 0 to 1
-	most    int           // bytes of the largest packet that gets through; 0: any
-}
-
-// attachment is what has an address of a network, or one of each family: an interface or a vantage.
-type attachment struct {
-	network *vpcNetwork
-	addr    netip.Addr
-	addr6   netip.Addr // guarded by the network's mu
-	zoneID  string
-	eni     string  // "" for a vantage
-	border  *border // of its subnet
-
-	// guards is nil until the first follow: nothing gets in or out before its groups are known.
-	guards atomic.Pointer[guards]
-	route  atomic.Pointer[endpointRoute] // of an endpoint's interface
-	node   atomic.Pointer[balancerCell]  // of a load balancer's node
-	choice atomic.Pointer[balancerCell]  // the load balancer that an endpoint's interface keeps to
-	opened atomic.Pointer[flowContext]
-}
-
-// flowContext is what an attachment's flows live in.
-type flowContext struct {
-	ctx context.Context
-	end context.CancelFunc
-}
 
 // guards are the security groups of an attachment.
 type guards struct {
@@ -108,165 +46,6 @@ type packetRule struct {
 	from, to uint16
 	peers    netip.Prefix
 	group    string
-}
-
-// openNetwork starts a VPC's network.
-func openNetwork(p *plane, v *vpc) (*vpcNetwork, error) {
-	base2 := v.cidr.Masked().Addr().Next().Next()
-	nw, err := network.New(network.Options{MTU: 8500})
-	if err != nil {
-		return nil, err
-	}
-	n := &vpcNetwork{
-		id: v.id, plane: p, cidr: v.cidr, net: nw, base2: base2,
-		linkDNS: netip.AddrFrom4([4]byte{169, 254, 169, 253}), addrs: map[netip.Addr]*attachment{},
-	}
-	n.dnsSupport.Store(v.dnsSupport)
-	nw.SetPolicy(n.judge)
-	if n.resolver, err = names.NewResolver(nw, []netip.Addr{n.base2, n.linkDNS}, p.recurse); err != nil {
-		nw.Close()
-		return nil, fmt.Errorf("resolver at %s: %w", base2, err)
-	}
-	n.resolver.SetTamper(n.lies.apply)
-	return n, nil
-}
-
-func (n *vpcNetwork) close() {
-	n.mu.Lock()
-	for _, a := range n.addrs {
-		a.endFlows()
-	}
-	n.addrs = map[netip.Addr]*attachment{}
-	n.mu.Unlock()
-	n.resolver.Close()
-	for _, r := range n.custom {
-		r.Close()
-	}
-	n.net.Close()
-}
-
-func (n *vpcNetwork) attach(addr netip.Addr, zoneID, eni string, b *border) (*attachment, error) {
-	if err := n.net.AddAddr(addr); err != nil {
-		return nil, fmt.Errorf("give %s to %s: %w", addr, n.id, err)
-	}
-	a := &attachment{network: n, addr: addr, zoneID: zoneID, eni: eni, border: b}
-	a.renewFlows()
-	n.mu.Lock()
-	n.addrs[addr] = a
-	n.mu.Unlock()
-	return a, nil
-}
-
-// attachIPv6 gives the attachment an IPv6 address beside the one that it has.
-func (n *vpcNetwork) attachIPv6(a *attachment, addr netip.Addr) error {
-	if err := n.net.AddAddr(addr); err != nil {
-		return fmt.Errorf("give %s to %s: %w", addr, n.id, err)
-	}
-	n.mu.Lock()
-	a.addr6 = addr
-	n.addrs[addr] = a
-	n.mu.Unlock()
-	return nil
-}
-
-// detachIPv6 takes only that address away.
-func (n *vpcNetwork) detachIPv6(a *attachment) {
-	n.mu.Lock()
-	addr := a.addr6
-	a.addr6 = netip.Addr{}
-	delete(n.addrs, addr)
-	n.mu.Unlock()
-	if addr.IsValid() {
-		n.net.Unhandle(addr)
-		n.net.DelAddr(addr)
-	}
-}
-
-func (n *vpcNetwork) detach(addr netip.Addr) {
-	n.mu.Lock()
-	a := n.addrs[addr]
-	delete(n.addrs, addr)
-	n.mu.Unlock()
-	if a == nil {
-		return
-	}
-	n.detachIPv6(a)
-	n.net.Unhandle(addr)
-	a.endFlows()
-	n.net.DelAddr(addr)
-}
-
-func (n *vpcNetwork) at(addr netip.Addr) *attachment {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	return n.addrs[addr]
-}
-
-func (a *attachment) renewFlows() {
-	ctx, end := context.WithCancel(a.network.plane.ctx)
-	a.opened.Store(&flowContext{ctx, end})
-}
-
-func (a *attachment) endFlows() { a.opened.Load().end() }
-
-// judge decides on one packet. It runs for every packet, takes no lock but the address table's, and
-// only judges rules on packets that open a connection: security groups are stateful. What is not
-// allowed is dropped, never refused.
-func (n *vpcNetwork) judge(pk network.Packet) (network.Verdict, time.Duration) {
-	faults, down := n.faults.Load(), n.plane.zonesDown.Load()
-	opens := pk.Proto == protoTCP && pk.SYN && !pk.ACK || pk.Proto == protoUDP
-	bordered := n.bordered.Load()
-	if !opens && faults == nil && down == nil && !bordered {
-		return network.Pass, 0
-	}
-	src, dst := n.at(pk.Src), n.at(pk.Dst)
-	if down != nil && (src != nil && (*down)[src.zoneID] || dst != nil && (*down)[dst.zoneID]) {
-		return network.Drop, 0
-	}
-	var delay time.Duration
-	if faults != nil {
-		if faults.loss > 0 && rand.Float64() < faults.loss {
-			return network.Drop, 0
-		}
-		if faults.most > 0 && pk.Len > faults.most {
-			return network.Drop, 0
-		}
-		delay = faults.latency
-	}
-	if bordered && src != nil && dst != nil && !crosses(pk, src, dst) {
-		return network.Drop, 0 // what the resolver says and hears is not filtered: it has no subnet
-	}
-	switch {
-	case !opens:
-		return network.Pass, delay
-	case n.isResolver(pk.Dst, pk.DstPort), n.isResolver(pk.Src, pk.SrcPort):
-		// Security groups do not filter the resolver.
-		if !n.dnsSupport.Load() || n.mute.Load() {
-			return network.Drop, 0
-		}
-		return network.Pass, delay
-	case n.isServer(pk.Dst, pk.DstPort), n.isServer(pk.Src, pk.SrcPort):
-		return network.Pass, delay
-	case src == nil || dst == nil:
-		return network.Drop, 0 // nobody has that address: silence
-	case !allows(pk, src, dst):
-		return network.Drop, 0
-	}
-	return network.Pass, delay
-}
-
-func (n *vpcNetwork) isResolver(a netip.Addr, port uint16) bool {
-	return port == 53 && (a == n.base2 || a == n.linkDNS)
-}
-
-// isServer tells the DNS servers that DHCP options name. Where they stand is of no concern: no security group
-// of this VPC filters them.
-func (n *vpcNetwork) isServer(a netip.Addr, port uint16) bool {
-	if port != 53 {
-		return false
-	}
-	s := n.dnsServers.Load()
-	return s != nil && (*s)[a]
 }
 
 // allows asks the source's groups outbound and the destination's groups inbound.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -84,7 +85,8 @@ func TestSplicePassesHalfClose(t *testing.T) {
 	goleak.VerifyNone(t, ignore)
 }
 
-func TestSpliceEndsWhenIdle(t *testing.T) {
+// After the idle time nobody is told that the connection is forgotten; who says something then is reset.
+func TestSpliceForgetsWhenIdle(t *testing.T) {
 	t.Parallel()
 	const idle = 600 * time.Millisecond // longer than a busy machine stalls
 	began := time.Now()
@@ -103,13 +105,41 @@ func TestSpliceEndsWhenIdle(t *testing.T) {
 		}
 	}
 	quiet := time.Now()
-	ended(t, done)
+	if _, err := target.Read(b); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the target reads %v, want a reset", err)
+	}
 	if took := time.Since(quiet); took < idle/2 {
-		t.Errorf("ended %s after the last byte, want %s", took, idle)
+		t.Errorf("forgotten %s after the last byte, want %s", took, idle)
 	}
-	if _, err := client.Read(b); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("client after the end: %v", err)
+	if err := client.SetReadDeadline(time.Now().Add(idle / 6)); err != nil {
+		t.Fatal(err)
 	}
+	if _, err := client.Read(b); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the client, which said nothing, reads %v", err)
+	}
+	select {
+	case <-done:
+		t.Fatal("the client's connection ended before it said anything")
+	default:
+	}
+	if err := client.SetReadDeadline(quiet.Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Read(b); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the client reads %v after it spoke, want a reset", err)
+	}
+	ended(t, done)
+}
+
+// A client that goes away without a word more leaves nothing behind.
+func TestSpliceForgetsAClientThatCloses(t *testing.T) {
+	t.Parallel()
+	client, _, done := spliced(t, t.Context(), 50*time.Millisecond)
+	client.Close()
+	ended(t, done)
 }
 
 func TestSpliceEndsWithItsContext(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -47,6 +48,14 @@ func (l *Lab) Link() provision.Link {
 		l.opts.Link(&link)
 	}
 	return link
+}
+
+// HurryIdle makes the lab forget silent connections after d instead of AWS's 350 s, each listener's own idle timeout in
+// proportion, and lets the link file say so.
+func (o *Options) HurryIdle(d time.Duration) {
+	o.Timing = o.filled().Timing
+	o.Timing.IdleScale = float64(defaultIdleTimeout) / float64(d)
+	o.change(func(l *provision.Link) { l.Timeouts.Idle = provision.Duration(d) })
 }
 
 // Believed is the link as its link file has it: Link, unless a fault made the file wrong.

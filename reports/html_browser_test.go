@@ -1,0 +1,216 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// seen are the reports that a person would look at; many has so many links of each of six kinds.
+func seen(t *testing.T, each int) map[string]*Report {
+	t.Helper()
+	many := report(t)
+	for i, name := range strings.Fields("healthy security-group-closed consumer-only one-zone-down txt-missing provider-only") {
+		l := report(t, name).Links[0]
+		for k := range each {
+			o := *l.Observation
+			o.Link.Name = fmt.Sprintf("orders-%d-%d", i, k)
+			many.Links = append(many.Links, LinkReport{Observation: &o, Verdicts: l.Verdicts})
+		}
+	}
+	all := pages(t)
+	return map[string]*Report{
+		"healthy": all["healthy"], "broken": all["listener-missing"], "consumer-only": all["consumer-only"], "settled": all["settled"],
+		"nothing seen": all["nothing seen"], "no link": all["no link"], "many": many,
+	}
+}
+
+// axe-core finds nothing, in either colour scheme, folded and unfolded, wide and narrow.
+func TestBrowserFindsThePageAccessible(t *testing.T) {
+	source := axe(t)
+	p := startBrowser(t).open(t)
+	for name, r := range seen(t, 2) {
+		p.visit(pageOf(t, r))
+		p.evaluate(source+"; true", nil)
+		p.evaluate("document.querySelectorAll('details').forEach(d => d.open = true); true", nil)
+		for _, scheme := range []string{"light", "dark"} {
+			for _, width := range []int{1280, 375} {
+				p.looks(width, scheme, "screen")
+				var found []struct {
+					ID, Help string
+					Nodes    []struct{ HTML, FailureSummary string }
+				}
+				p.evaluate("axe.run().then(r => r.violations)", &found)
+				for _, v := range found {
+					t.Errorf("%s, %s, %d px: %s: %s, at %d places, the first: %.200s\n%s", name, scheme, width, v.ID, v.Help, len(v.Nodes), v.Nodes[0].HTML, v.Nodes[0].FailureSummary)
+				}
+			}
+		}
+	}
+}
+
+// The page is as wide as the screen, down to 320 pixels, folded and unfolded; only tables and the drawing scroll.
+func TestBrowserNeedsNoSidewaysScrolling(t *testing.T) {
+	p := startBrowser(t).open(t)
+	for name, r := range map[string]*Report{"broken": seen(t, 5)["broken"], "many": seen(t, 5)["many"], "hostile": hostile()} {
+		p.visit(pageOf(t, r))
+		for _, open := range []bool{false, true} {
+			p.evaluate(fmt.Sprintf("document.querySelectorAll('details').forEach(d => d.open = %t); true", open), nil)
+			for _, width := range []int{1280, 768, 375, 320} {
+				p.looks(width, "light", "screen")
+				var wide int
+				p.evaluate("document.documentElement.scrollWidth", &wide)
+				if wide > width {
+					t.Errorf("%s at %d px (unfolded: %t): it is %d px wide", name, width, open, wide)
+				}
+			}
+		}
+	}
+}
+
+// Everything that can be reached by keys shows that it is, and what scrolls can be reached.
+func TestBrowserFollowsKeys(t *testing.T) {
+	p := startBrowser(t).open(t)
+	p.visit(pageOf(t, seen(t, 5)["broken"]))
+	p.looks(1280, "light", "screen")
+	press := func(key string) {
+		for _, kind := range []string{"keyDown", "keyUp"} {
+			p.must("Input.dispatchKeyEvent", map[string]any{"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": map[string]int{"Tab": 9, "Enter": 13}[key], "text": map[string]string{"Enter": "\r"}[key]}, nil)
+		}
+	}
+	press("Tab")
+	var first string
+	p.evaluate("document.activeElement.textContent", &first)
+	if first != "Skip to the results" {
+		t.Errorf("the first stop is %q", first)
+	}
+	press("Enter")
+	var at string
+	p.evaluate("document.activeElement.id", &at)
+	if at != "results" {
+		t.Errorf("skipping leads to %q", at)
+	}
+	for range 12 {
+		press("Tab")
+		var stop struct {
+			What    string
+			Outline string
+		}
+		p.evaluate("({What: document.activeElement.outerHTML.slice(0, 80), Outline: getComputedStyle(document.activeElement).outlineStyle})", &stop)
+		if stop.Outline == "none" {
+			t.Errorf("the focus is not to be seen on %s", stop.What)
+		}
+	}
+}
+
+// In print everything folded is there.
+func TestBrowserPrintsWhatIsFolded(t *testing.T) {
+	p := startBrowser(t).open(t)
+	p.visit(pageOf(t, seen(t, 5)["broken"]))
+	p.looks(1000, "dark", "print")
+	var hidden []string
+	p.evaluate("[...document.querySelectorAll('details li, details td, details span')].filter(e => e.textContent.trim() && !e.checkVisibility({contentVisibilityAuto: true}) || e.getBoundingClientRect().height === 0).map(e => e.textContent.slice(0, 60))", &hidden)
+	if len(hidden) > 0 {
+		t.Errorf("%d folded things are not printed, the first: %s", len(hidden), hidden[0])
+	}
+	var background string
+	p.evaluate("getComputedStyle(document.body).backgroundColor", &background)
+	if background != "rgb(255, 255, 255)" {
+		t.Errorf("the paper is %s", background)
+	}
+	var pdf struct{ Data string }
+	p.must("Page.printToPDF", map[string]any{"printBackground": false}, &pdf)
+	b, err := base64.StdEncoding.DecodeString(pdf.Data)
+	if err != nil || !bytes.HasPrefix(b, []byte("%PDF")) || len(b) < 20_000 {
+		t.Errorf("a PDF of %d bytes: %v", len(b), err)
+	}
+	keep(t, "broken.pdf", b)
+}
+
+// Pictures of the pages; with PICTURES=DIR they are kept there to be looked at.
+func TestBrowserShowsThePage(t *testing.T) {
+	p := startBrowser(t).open(t)
+	for name, r := range seen(t, 5) {
+		p.visit(pageOf(t, r))
+		for _, look := range []struct {
+			name          string
+			width, height int
+			scheme        string
+		}{{"light", 1280, 2600, "light"}, {"dark", 1280, 2600, "dark"}, {"narrow", 375, 3600, "light"}} {
+			p.looks(look.width, look.scheme, "screen")
+			picture := p.picture(look.width, look.height)
+			keep(t, slug(name)+"-"+look.name+".png", picture)
+			img, err := png.Decode(bytes.NewReader(picture))
+			if err != nil {
+				t.Fatal(err)
+			}
+			colours := map[string]bool{}
+			for y := 0; y < min(img.Bounds().Dy(), 900); y += 7 {
+				for x := 0; x < img.Bounds().Dx(); x += 7 {
+					colours[fmt.Sprint(img.At(x, y))] = true
+				}
+			}
+			if len(colours) < 20 {
+				t.Errorf("%s, %s: %d colours: nothing is on it", name, look.name, len(colours))
+			}
+		}
+	}
+}
+
+// The pictures in docs/ are of runs of the demo, which are recorded in testdata; only make pictures takes them.
+func TestBrowserTakesThePicturesOfTheDocs(t *testing.T) {
+	if os.Getenv("PICTURES") == "" {
+		t.Skip("make pictures says where to")
+	}
+	p := startBrowser(t).open(t)
+	for name, height := range map[string]int{"healthy": 1000, "listener-missing": 1190} {
+		p.visit(pageOf(t, report(t, name)))
+		p.looks(1200, "light", "screen")
+		keep(t, "report-"+map[string]string{"healthy": "healthy", "listener-missing": "broken"}[name]+".png", p.picture(1200, height))
+	}
+}
+
+// picture takes a picture of the top of the page.
+func (p *tab) picture(width, height int) []byte {
+	p.t.Helper()
+	var shot struct{ Data string }
+	p.must("Page.captureScreenshot", map[string]any{"captureBeyondViewport": true, "clip": map[string]any{"x": 0, "y": 0, "width": width, "height": height, "scale": 1}}, &shot)
+	b, err := base64.StdEncoding.DecodeString(shot.Data)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return b
+}
+
+func keep(t *testing.T, name string, b []byte) {
+	t.Helper()
+	if dir := os.Getenv("PICTURES"); dir != "" {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A thousand links open in less time than somebody waits for them.
+func TestBrowserOpensAFleetInTime(t *testing.T) {
+	const bound = 2 * time.Second
+	p := startBrowser(t).open(t)
+	page := pageOf(t, fleet(t, 1000))
+	best := time.Hour
+	for range 3 { // others use the machine too
+		_, took := p.visit(page)
+		if best = min(best, took); best < bound {
+			break
+		}
+	}
+	t.Logf("a page of %d MB: %s until it was painted", len(page)>>20, best.Round(time.Millisecond))
+	if best > bound {
+		t.Errorf("it takes %s, the bound is %s", best, bound)
+	}
+}
