@@ -26,6 +26,8 @@ type Lookup struct {
 	TTL       uint32         `json:"ttl,omitempty"`   // seconds; the smallest in the answer
 	Negative  *Negative      `json:"negative,omitempty"`
 	Wire      []byte         `json:"wire,omitempty"` // the answer message as it came
+	// WireSHA256 is hex, of the message, in a recording that keeps the message beside it.
+	WireSHA256 string `json:"wireSha256,omitempty"`
 }
 
 // TXT is the domain verification record looked up where AWS looks: at the authoritative servers,

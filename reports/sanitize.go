@@ -46,3 +46,6 @@ func clean(s string) string {
 func escapeSequence() *regexp.Regexp {
 	return regexp.MustCompile("\x1b(\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(\x07|\x1b\\\\)?|[@-_])")
 }
+
+// Clean makes one harmless line of a text that may come from a remote end or from a file that anybody may have written.
+func Clean(s string) string { return clean(s) }

@@ -12,7 +12,7 @@ import (
 // ErrNotEmpty says that the directory for reports holds something already.
 var ErrNotEmpty = errors.New("the directory is not empty")
 
-// CheckDir says, before a run, whether Write will be able to write there: dir must be absent or
+// CheckDir says, before a run, whether a bundle can be written there: dir must be absent or
 // empty, because reports of two runs must not be mixed up. It tries the directory, or the one that it
 // would be made in, with a temporary entry: permissions do not tell of read-only file systems.
 func CheckDir(dir string) error {
@@ -72,80 +72,29 @@ func withoutPath(err error) error {
 	return err
 }
 
-// file is one of the files that Write makes.
-type file struct {
-	name  string
-	write func(w io.Writer) error
+// File is one of the files of a report.
+type File struct {
+	Name  string
+	Write func(w io.Writer) error
 }
 
-// Write writes run.json, junit.xml and report.md into dir, which it makes if need be. Each goes to a
-// temporary name, is synced and renamed, all of them only after all were written: a full disk leaves
-// nothing half-written behind. The error names the file.
-func Write(dir string, r *Report) error {
-	return writeFiles(dir, []file{
-		{"run.json", func(w io.Writer) error { return writeJSON(w, r) }},
+// RunFile is the file that holds the whole report; the others are made of it.
+const RunFile = "run.json"
+
+// Files are the files that a report is written into.
+func Files(r *Report) []File {
+	return []File{
+		{RunFile, func(w io.Writer) error { return writeJSON(w, r) }},
+		{"dns.txt", func(w io.Writer) error { return writeMessages(w, r) }},
+		{"certificates.pem", func(w io.Writer) error { return writeCertificates(w, r) }},
 		{"junit.xml", func(w io.Writer) error { return writeJUnit(w, r) }},
 		{"report.md", func(w io.Writer) error { return writeMarkdown(w, r) }},
 		{"report.html", func(w io.Writer) error { return WriteHTML(w, r) }},
-	})
-}
-
-func writeFiles(dir string, files []file) (err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("make the reports directory: %w", err)
 	}
-	temps := make([]string, len(files))
-	defer func() {
-		for _, t := range temps {
-			if t != "" {
-				err = errors.Join(err, os.Remove(t))
-			}
-		}
-	}()
-	for i, f := range files {
-		if temps[i], err = writeTemp(dir, f); err != nil {
-			return fmt.Errorf("write %s: %w", filepath.Join(dir, f.name), err)
-		}
-	}
-	for i, f := range files {
-		if err := os.Rename(temps[i], filepath.Join(dir, f.name)); err != nil {
-			return fmt.Errorf("write %s: %w", filepath.Join(dir, f.name), err)
-		}
-		temps[i] = ""
-	}
-	if err := syncDir(dir); err != nil {
-		return fmt.Errorf("sync the reports directory %s: %w", dir, err)
-	}
-	return nil
-}
-
-// writeTemp writes a file under a temporary name and returns that name, also with an error when there
-// is something to remove.
-func writeTemp(dir string, f file) (string, error) {
-	t, err := os.CreateTemp(dir, "."+f.name+".*")
-	if err != nil {
-		return "", err
-	}
-	err = f.write(t)
-	if err == nil {
-		err = t.Chmod(0o644)
-	}
-	if err == nil {
-		err = t.Sync()
-	}
-	return t.Name(), errors.Join(err, t.Close())
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func writeJSON(w io.Writer, r *Report) error {
-	b, err := encodeJSON(r)
+	b, err := Encode(r)
 	if err != nil {
 		return err
 	}

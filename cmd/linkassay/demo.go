@@ -25,12 +25,16 @@ func newDemo(a *app) *cobra.Command {
 		Short: "The whole walk-through in an embedded AWS: build a link, verify it, remove it",
 		Long: `demo starts the lab, builds both sides of a link through the AWS SDK, verifies the link from every
 consumer subnet, prints the report, removes everything and stops the lab. It needs no AWS account
-and no network.`,
+and no network. With --out the evidence is sealed with a key that is made for this one run and thrown
+away; its public half goes to DIR.allowed_signers.`,
 		Example: `  linkassay demo -v
   linkassay demo --fault security-group-closed --out evidence/`,
 		Args: flagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := flags.check(); err != nil {
+				return err
+			}
+			if err := flags.throwaway(); err != nil {
 				return err
 			}
 			opts := lab.Options{Seed: seed, Log: a.log()}
@@ -77,6 +81,7 @@ type demo struct {
 // run is the whole walk-through. Reports are written and the link is removed on every way out.
 func (d *demo) run(ctx context.Context, opts lab.Options, flags judgeFlags) error {
 	run := d.newAssay(flags)
+	run.sayThrowaway()
 	if err := d.build(ctx, opts, flags); err != nil {
 		if err = buildError(ctx, err); ctx.Err() != nil && !isUsage(err) {
 			// What provision says of going on is for a link that stays.
@@ -87,7 +92,7 @@ func (d *demo) run(ctx context.Context, opts lab.Options, flags judgeFlags) erro
 			return err
 		}
 		run.err = err
-		run.write()
+		run.write(ctx)
 		return run.err
 	}
 	d.p.line("verifying from %d vantages", len(d.way.vantages))
@@ -95,10 +100,10 @@ func (d *demo) run(ctx context.Context, opts lab.Options, flags judgeFlags) erro
 		d.verifying(ctx)
 	}
 	run.judge(ctx, []looked{d.observe(ctx, flags)})
-	run.finish()
+	run.finish(ctx)
 	if err := d.close(ctx); err != nil {
 		run.err = errors.Join(run.err, err)
-		run.write() // again: what is left over counts for the exit code
+		run.write(ctx) // again: what is left over counts for the exit code
 	}
 	return run.err
 }

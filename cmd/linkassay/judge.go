@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/linkassay/linkassay/probes"
 	"github.com/linkassay/linkassay/reports"
+	"github.com/linkassay/linkassay/reports/evidence"
 	"github.com/linkassay/linkassay/suites"
 )
 
@@ -26,6 +28,7 @@ type judgeFlags struct {
 	settle  int
 	slow    bool
 	given   func(flag string) bool // whether the flag stood on the command line
+	seal    evidence.SealOptions   // how the bundle in out is sealed
 }
 
 // With --wait, so many rounds in a row must be good; and no more than that can be asked for.
@@ -45,7 +48,7 @@ func (f *judgeFlags) filter() string {
 
 func (f *judgeFlags) register(cmd *cobra.Command) {
 	f.given = cmd.Flags().Changed
-	cmd.Flags().StringVar(&f.out, "out", "", "directory for run.json, junit.xml, report.md and report.html; must be absent or empty")
+	cmd.Flags().StringVar(&f.out, "out", "", "directory for the evidence: run.json, junit.xml, report.md, report.html and their digests; must be absent or empty")
 	cmd.Flags().StringVar(&f.format, "format", "table", "what to print: table, markdown or json")
 	cmd.Flags().StringVar(&f.labels, "label-filter", "", "only the checks that match this Ginkgo label filter; labels are check ids, areas, severities and link:NAME, such as 'dns || reachability'")
 	cmd.Flags().StringVar(&f.profile, "profile", string(suites.Acceptance), "which checks: acceptance (all), canary (what can break in use), or audit (access, exposure, encryption, redundancy, ownership)")
@@ -118,29 +121,69 @@ type assay struct {
 	*app
 	flags  judgeFlags
 	report reports.Report
-	err    error // everything that leads to an exit code
-	// unwritten means that the reports could not be written; trying again would only say it twice.
+	err    error            // everything that leads to an exit code
+	bundle *evidence.Bundle // nil before it is begun, and without --out
+	// unwritten means that the bundle could not be written; trying again would only say it twice.
 	unwritten bool
 }
 
 func (a *app) newAssay(flags judgeFlags) *assay {
 	return &assay{app: a, flags: flags, report: reports.Report{
-		Tool: "linkassay", Version: version, Started: time.Now().UTC(), FailOn: suites.Severity(flags.failOn), Profile: suites.Profile(flags.profile),
+		Tool: "linkassay", Version: version, Build: build(), Started: time.Now().UTC(), FailOn: suites.Severity(flags.failOn),
+		Profile: suites.Profile(flags.profile), Selection: flags.labels, Catalogue: suites.Digest(suites.Catalogue()),
 	}}
 }
 
-// looked is what came of looking at a link: the last round, and with --wait those before it.
+// build says what this binary was made of.
+func build() reports.Build {
+	b := reports.Build{Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.Revision = s.Value
+		case "vcs.time":
+			b.Time = s.Value
+		case "vcs.modified":
+			b.Modified = s.Value == "true"
+		}
+	}
+	return b
+}
+
+// looked is what came of looking at a link, as it is kept: the last round, and with --wait those before it.
 type looked struct {
 	observation *probes.Observation
 	rounds      []suites.Round
+	raw         *reports.Raw // of all rounds
+	err         error        // why not all of it could be kept
+}
+
+// keep makes of what was observed what is kept of it: that is what is judged.
+func (l *looked) keep(o *probes.Observation) *probes.Observation {
+	kept, raw, err := reports.Keep(o)
+	if err != nil {
+		l.err = errors.Join(l.err, withCode(exitUntold, fmt.Errorf("judged as observed, and not kept: %w", err)))
+		return o
+	}
+	if l.raw == nil {
+		l.raw = raw
+	}
+	l.raw.Add(raw)
+	return kept
 }
 
 // look observes a link once, or with --wait until it has settled.
-func (f *judgeFlags) look(ctx context.Context, progress func(string), observe func(ctx context.Context, wait time.Duration) *probes.Observation) looked {
-	if f.wait == 0 {
-		return looked{observation: observe(ctx, 0)}
-	}
+func (f *judgeFlags) look(ctx context.Context, progress func(string), see func(ctx context.Context, wait time.Duration) *probes.Observation) looked {
 	var l looked
+	observe := func(ctx context.Context, wait time.Duration) *probes.Observation { return l.keep(see(ctx, wait)) }
+	if f.wait == 0 {
+		l.observation = observe(ctx, 0)
+		return l
+	}
 	deadline := time.Now().Add(f.wait)
 	settle := func() error {
 		selected, err := suites.Select(f.filter())
@@ -163,16 +206,24 @@ func (f *judgeFlags) look(ctx context.Context, progress func(string), observe fu
 	return l
 }
 
-// judge judges what was last seen of the links and adds all of it to the report.
+// judge judges what was last seen of the links and adds all of it to the report. With --out it is written before, and
+// what is judged was read back.
 func (s *assay) judge(ctx context.Context, links []looked) {
-	var observations []*probes.Observation
 	for _, l := range links {
-		observations = append(observations, l.observation)
+		s.report.Links = append(s.report.Links, reports.LinkReport{Observation: l.observation, Rounds: l.rounds, Raw: l.raw})
+		s.err = errors.Join(s.err, l.err)
+	}
+	if s.begin() {
+		s.outError(s.bundle.Observe(&s.report))
+	}
+	var observations []*probes.Observation
+	for _, l := range s.report.Links {
+		observations = append(observations, l.Observation)
 	}
 	verdicts, err := s.verdicts(ctx, observations)
 	var all []suites.Verdict
-	for i, o := range observations {
-		s.report.Links = append(s.report.Links, reports.LinkReport{Observation: o, Verdicts: verdicts[i], Rounds: links[i].rounds})
+	for i := range s.report.Links {
+		s.report.Links[i].Verdicts = verdicts[i]
 		all = append(all, verdicts[i]...)
 	}
 	s.err = errors.Join(s.err, verdictErrors(all, s.report.FailOn), err)
@@ -211,22 +262,42 @@ func (s *assay) verdicts(ctx context.Context, observations []*probes.Observation
 	return verdicts, errors.Join(errs...)
 }
 
-// write writes the reports to --out, with the exit code as far as it is known.
-func (s *assay) write() {
-	s.report.Finished = time.Now().UTC()
-	s.report.ExitCode, s.report.ExitReasons = exitCode(s.err)
+// begin begins the bundle where --out asks for one. It says whether there is one to write to.
+func (s *assay) begin() bool {
 	if s.flags.out == "" || s.unwritten {
-		return
+		return false
 	}
-	if err := reports.Write(s.flags.out, &s.report); err != nil {
+	if s.bundle == nil {
+		var err error
+		s.bundle, err = evidence.Create(s.flags.out)
+		s.outError(err)
+	}
+	return !s.unwritten
+}
+
+// outError takes in what went wrong with --out: the run goes on, nothing more is written, and it is told.
+func (s *assay) outError(err error) {
+	if err != nil {
 		s.unwritten = true
 		s.err = errors.Join(s.err, withCode(exitUntold, fmt.Errorf("--out %s: %w", s.flags.out, err)))
 	}
 }
 
-// finish writes the reports, then prints them.
-func (s *assay) finish() {
-	s.write()
+// write seals the bundle in --out, with the exit code as far as it is known.
+func (s *assay) write(ctx context.Context) {
+	s.report.Finished = time.Now().UTC()
+	s.report.ExitCode, s.report.ExitReasons = exitCode(s.err)
+	if s.begin() {
+		s.outError(s.flags.writeSigner())
+	}
+	if s.begin() {
+		s.outError(s.bundle.Seal(context.WithoutCancel(ctx), &s.report, s.flags.seal)) // also of a run that was interrupted
+	}
+}
+
+// finish seals the bundle, then prints the report.
+func (s *assay) finish(ctx context.Context) {
+	s.write(ctx)
 	if err := s.print(&s.report, s.flags.format); err != nil {
 		s.err = errors.Join(s.err, printError(err))
 	}

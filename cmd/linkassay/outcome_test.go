@@ -9,11 +9,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/linkassay/linkassay/reports/evidence"
 )
 
 // start runs the binary in the background with the lab's environment.
@@ -174,7 +177,7 @@ func (r recorded) verdicts() string {
 	return b.String()
 }
 
-// readRun reads DIR/run.json, and wants the other reports and nothing else beside it.
+// readRun reads DIR/run.json, and wants the bundle around it whole and nothing else beside it.
 func readRun(t *testing.T, dir string) recorded {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -185,8 +188,13 @@ func readRun(t *testing.T, dir string) recorded {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	if got := strings.Join(names, " "); got != "junit.xml report.html report.md run.json" {
-		t.Errorf("%s holds %q, want the four reports", dir, got)
+	if slices.Contains(names, evidence.IncompleteFile) {
+		t.Errorf("%s is left incomplete: it holds %q", dir, names)
+	}
+	if result, err := evidence.VerifyDir(dir, evidence.Options{}); err != nil {
+		t.Error(err)
+	} else if err := result.Err(); err != nil {
+		t.Errorf("%s: %v", dir, err)
 	}
 	data, err := os.ReadFile(filepath.Join(dir, "run.json"))
 	if err != nil {

@@ -42,7 +42,7 @@ func TestPanicWhileOpeningASide(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // judged without Ginkgo, which a process runs once
 	run.judge(ctx, []looked{{observation: observed}})
-	run.finish()
+	run.finish(ctx)
 	if code, _ := exitCode(run.err); code != exitInterrupted {
 		t.Errorf("exit code %d of %v", code, run.err)
 	}

@@ -19,6 +19,7 @@ func newVerify(a *app) *cobra.Command {
 		path   string
 		only   []string
 		dryRun bool
+		seal   sealFlags
 		flags  judgeFlags
 	)
 	cmd := &cobra.Command{
@@ -29,6 +30,7 @@ file, judges what it saw with every check, and names the one root cause where so
 Without --out nothing is written to disk.`,
 		Example: `  linkassay verify -f link.yaml
   linkassay verify -f link.yaml --out evidence/ --wait 10m
+  linkassay verify -f link.yaml --out evidence/ --sign ~/.ssh/id_ed25519
   linkassay verify -f link.yaml --slow
   linkassay verify -f link.yaml --label-filter 'dns' --format json`,
 		Args: flagsOnly,
@@ -56,15 +58,19 @@ Without --out nothing is written to disk.`,
 			if dryRun {
 				return a.explainVerify(links, flags)
 			}
+			if err := a.openSeal(cmd.Context(), seal, &flags); err != nil { // before the run, not after it
+				return err
+			}
 			run := a.newAssay(flags)
 			run.judge(cmd.Context(), a.observeAll(cmd.Context(), links, ways, &flags))
-			run.finish()
+			run.finish(cmd.Context())
 			return run.err
 		},
 	}
 	cmd.Flags().StringVarP(&path, "file", "f", "", "link file, - for standard input")
 	cmd.Flags().StringSliceVar(&only, "link", nil, "only these links of the file, by name; repeat it or separate with commas")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be asked and checked; touches no network")
+	seal.register(cmd)
 	flags.register(cmd)
 	return cmd
 }

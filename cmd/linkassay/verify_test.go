@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/linkassay/linkassay/reports/evidence"
 )
 
 // role is a role of one of the lab's accounts, as a link file's lines, with its external id.
@@ -244,8 +246,8 @@ func TestVerifyFromAnotherProcess(t *testing.T) {
 			t.Errorf("exit code %d, want 3\n%s", code, said)
 		}
 		holds(t, "stderr", said, "--out "+dir, "run.json: ", "file too large", "WORKS")
-		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-			t.Errorf("half-written: %v, %v", left, err)
+		if left, err := os.ReadDir(dir); err != nil || len(left) != 1 || left[0].Name() != evidence.IncompleteFile {
+			t.Errorf("half-written, and not told so: %v, %v", left, err)
 		}
 		if _, err := os.Stat("/dev/full"); err == nil {
 			said, code := lab.run(t, "bash", "-c", `exec "$1" verify -f "$2" >/dev/full`, "bash", binary, link)

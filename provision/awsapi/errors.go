@@ -37,7 +37,7 @@ func Classify(err error) (class, code, message string) {
 	}
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		code = clean(api.ErrorCode(), 100)
-		message = clean(api.ErrorMessage(), maxMessage)
+		message = clean(withoutRequest(api.ErrorMessage()), maxMessage)
 		if message == "" {
 			message = code
 		}
@@ -64,9 +64,17 @@ func IsCode(err error, codes ...string) bool {
 // Message returns the AWS error message of err, or "".
 func Message(err error) string {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return clean(api.ErrorMessage(), maxMessage)
+		return clean(withoutRequest(api.ErrorMessage()), maxMessage)
 	}
 	return ""
+}
+
+// withoutRequest cuts what a SignatureDoesNotMatch repeats of the request: the session token is among its headers.
+func withoutRequest(message string) string {
+	for _, repeated := range []string{"The Canonical String for this request", "The String-to-Sign should have been"} {
+		message, _, _ = strings.Cut(message, repeated)
+	}
+	return message
 }
 
 func classOfCode(err error, code string) string {
