@@ -41,6 +41,10 @@ away; its public half goes to DIR.allowed_signers.`,
 			if err := prepareFault(fault, &opts); err != nil {
 				return err
 			}
+			if err := flags.ledger.openLedger(cmd.Context()); err != nil {
+				return err
+			}
+			defer flags.ledger.closeLedger()
 			d := demo{app: a, fault: fault, p: a.newProgress()}
 			return d.run(cmd.Context(), opts, flags)
 		},
@@ -84,6 +88,7 @@ func (d *demo) run(ctx context.Context, opts lab.Options, flags judgeFlags) erro
 		}
 		run.err = err
 		run.write(ctx)
+		run.appendLedger(ctx)
 		return run.err
 	}
 	d.p.line("verifying from %d vantages", len(d.way.vantages))
