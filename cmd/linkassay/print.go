@@ -10,6 +10,10 @@ import (
 
 // print writes the report to standard output: as wide as the terminal, with colour only there.
 func (a *app) print(r *reports.Report, format string) error {
+	return reports.Print(a.out, r, format, a.printOptions())
+}
+
+func (a *app) printOptions() reports.PrintOptions {
 	o := reports.PrintOptions{}
 	if f, ok := a.out.(*os.File); ok && isTerminal(f) {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
@@ -17,5 +21,5 @@ func (a *app) print(r *reports.Report, format string) error {
 		}
 		o.Color = os.Getenv("NO_COLOR") == ""
 	}
-	return reports.Print(a.out, r, format, o)
+	return o
 }
