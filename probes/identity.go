@@ -87,12 +87,16 @@ func (r *run) providerDryRuns(sd side, s *span, svc Service) ([]DryRun, error) {
 // consumerDryRuns tries what apply calls in the consumer's account for an endpoint like the one that is there.
 func (r *run) consumerDryRuns(sd side, s *span, ep Endpoint) ([]DryRun, error) {
 	dry := aws.Bool(true)
+	var elsewhere *string // across Regions it takes one permission more
+	if r.link.CrossRegion() {
+		elsewhere = aws.String(r.link.ProviderRegion())
+	}
 	runs := []func() (DryRun, error){
 		func() (DryRun, error) {
 			return dryRun(r, s, "ec2:CreateVpcEndpoint", "make the endpoint", func(ctx context.Context, o ...func(*ec2.Options)) (*ec2.CreateVpcEndpointOutput, error) {
 				return sd.EC2.CreateVpcEndpoint(ctx, &ec2.CreateVpcEndpointInput{
 					DryRun: dry, VpcEndpointType: ec2types.VpcEndpointTypeInterface, ServiceName: &ep.ServiceName, VpcId: &ep.VPCID,
-					SubnetIds: ep.SubnetIDs, SecurityGroupIds: ep.SecurityGroupIDs, PrivateDnsEnabled: aws.Bool(false),
+					SubnetIds: ep.SubnetIDs, SecurityGroupIds: ep.SecurityGroupIDs, PrivateDnsEnabled: aws.Bool(false), ServiceRegion: elsewhere,
 					TagSpecifications: []ec2types.TagSpecification{{
 						ResourceType: ec2types.ResourceTypeVpcEndpoint, Tags: []ec2types.Tag{{Key: aws.String("linkassay:link"), Value: &r.link.Name}},
 					}},

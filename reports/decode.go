@@ -18,26 +18,29 @@ var ErrNewer = errors.New("made by a newer linkassay than this one")
 // is ErrNewer.
 func Decode(b []byte) (*Report, error) {
 	wrap := func(err error) error { return fmt.Errorf("read run.json: %w", err) }
-	var head struct {
-		Format string `json:"format"`
-	}
-	if err := json.Unmarshal(b, &head); err != nil {
-		return nil, wrap(err)
-	}
-	if head.Format != Format {
-		if strings.HasPrefix(head.Format, "linkassay.run/v") {
-			return nil, wrap(fmt.Errorf("its format is %s, this build reads %s: %w", clean(head.Format), Format, ErrNewer))
-		}
-		return nil, wrap(fmt.Errorf("its format is %q, not %s", clean(head.Format), Format))
-	}
 	var x run
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&x); err != nil {
-		if strings.Contains(err.Error(), "unknown field") { // the package has no type for it
-			return nil, wrap(fmt.Errorf("%s: %w", clean(strings.TrimPrefix(err.Error(), "json: ")), ErrNewer))
+	err := d.Decode(&x)
+	if format := x.Format; err != nil || format != Format {
+		var head struct {
+			Format string `json:"format"`
 		}
-		return nil, wrap(err)
+		if err := json.Unmarshal(b, &head); err == nil {
+			format = head.Format
+		}
+		switch {
+		case strings.HasPrefix(format, "linkassay.run/v") && format != Format:
+			return nil, wrap(fmt.Errorf("its format is %s, this build reads %s: %w", clean(format), Format, ErrNewer))
+		case err != nil && strings.Contains(err.Error(), "unknown field"): // the package has no type for it
+			return nil, wrap(fmt.Errorf("%s: %w", clean(strings.TrimPrefix(err.Error(), "json: ")), ErrNewer))
+		case err != nil:
+			return nil, wrap(err)
+		}
+		return nil, wrap(fmt.Errorf("its format is %q, not %s", clean(format), Format))
+	}
+	if len(bytes.TrimSpace(b[d.InputOffset():])) > 0 {
+		return nil, wrap(errors.New("there is more after its end"))
 	}
 	r := Report(x.plain)
 	for i := range r.Links {
@@ -120,7 +123,7 @@ func within(x, y any) (at string, ok bool) {
 	return "", x == y
 }
 
-// refuseDuplicates finds what encoding/json passes over: a name twice in an object, and text after the end.
+// refuseDuplicates finds what encoding/json passes over: a name twice in an object.
 func refuseDuplicates(b []byte) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	type level struct {
@@ -154,8 +157,6 @@ func refuseDuplicates(b []byte) error {
 		}
 		if top != nil {
 			top.key = top.object
-		} else if d.InputOffset() > 1 && token != json.Delim('{') {
-			return errors.New("more than one value")
 		}
 		if token == json.Delim('{') || token == json.Delim('[') {
 			stack = append(stack, level{object: token == json.Delim('{'), key: true})

@@ -77,7 +77,11 @@ func redact(o *probes.Observation) (*probes.Observation, *Raw, error) {
 	}
 	r := redaction{raw: raw, secrets: secretsOf(&o.Link)}
 	hideLink(&kept.Link)
-	r.walk(reflect.ValueOf(kept).Elem())
+	for field, v := range reflect.ValueOf(kept).Elem().Fields() {
+		if field.Name != "Link" { // its owner's own words, of which the secret ones are hidden by now
+			r.walk(v)
+		}
+	}
 	return kept, raw, nil
 }
 
@@ -141,6 +145,9 @@ func secretsOf(l *provision.Link) []string {
 	add := func(s string) {
 		if len(s) >= leastSecret && s != hidden {
 			all = append(all, s)
+			if escaped := url.QueryEscape(s); escaped != s {
+				all = append(all, escaped)
+			}
 		}
 	}
 	for _, p := range []provision.Party{l.Provider.Party, l.Consumer.Party} {

@@ -112,6 +112,7 @@ const (
 type PrintOptions struct {
 	Width int  // columns, such as the terminal's; 0 means 100
 	Color bool // colour the status cells
+	Full  bool // of a diagnosis: all that is known of each hop, however long
 }
 
 // Print writes the report to w, such as stdout, in one of the formats table, markdown and json. A

@@ -24,6 +24,7 @@ func Catalogue() []Check {
 		securityGroupChecks(),
 		clientPathChecks(),
 		familyChecks(),
+		zoneChecks(),
 		verificationChecks(),
 		vpcDNSChecks(),
 		nameChecks(),

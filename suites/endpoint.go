@@ -101,7 +101,6 @@ func endpointChecks() []Check {
 				c.Expect(same(e.State, "available")).To(gomega.BeTrue(), "endpoint %s is %s%s", e.ID, or(e.State, "without a state"), inParentheses(e.LastErrorMessage))
 			}),
 		),
-		zonesCheck(),
 		interfacesCheck(),
 	}
 }
@@ -236,46 +235,6 @@ func blameState(c *C, state string) {
 			}
 		})
 	}
-}
-
-func zonesCheck() Check {
-	return check("connection.endpoint-zones", "the service is in every zone of the endpoint",
-		revision(2), severity(Critical), side(ConsumerSide),
-		after("connection.endpoint-service"), because("connection.subnets-in-service-zones"), needs("consumer.subnets"), needsOne("provider.service", "consumer.service"),
-		rows("PL-NLB-007"),
-		asserts("the zone ids of the endpoint's subnets are among those of the service; ids, since zone names differ between accounts"),
-		why("in a zone that the service left there is nothing behind the endpoint's interface"),
-		source("PrivateLink guide, Share your services; EC2 API reference, AvailabilityZoneIds"),
-		fix(func(o *probes.Observation) Fix {
-			return Fix{
-				Text:    "take the subnets in those zones out of the endpoint, or enable the zones on the load balancer and call modify-vpc-endpoint-service-configuration",
-				Command: command(o.Link, ConsumerSide, "ec2", "modify-vpc-endpoint", "--vpc-endpoint-id", endpointIDOf(o), "--remove-subnet-ids", "SUBNET_ID"),
-			}
-		}),
-		body(func(c *C, o *probes.Observation) {
-			subnets, _ := value(o.Consumer.Subnets)
-			skipAcrossRegions(c, o)
-			own, provider := value(o.Provider.Service)
-			seen, consumer := value(o.Consumer.Service)
-			var zones []string
-			switch {
-			case provider && own.Found && len(own.ZoneIDs) > 0:
-				zones = own.ZoneIDs
-			case consumer && seen.Visible && len(seen.ZoneIDs) > 0:
-				zones = seen.ZoneIDs
-			default:
-				c.Skip("the service's zones are not known")
-			}
-			c.Fact("service", "%s", list(sorted(zones)))
-			for _, s := range subnets {
-				if slices.Contains(zones, s.ZoneID) {
-					c.Fact(s.ID, "%s", s.ZoneID)
-				} else {
-					c.Wrong(s.ID, "is in %s, where the service is not", or(s.ZoneID, s.ZoneName))
-				}
-			}
-		}),
-	)
 }
 
 func interfacesCheck() Check {

@@ -88,12 +88,12 @@ func aloneFaults() []fault {
 		},
 		{
 			"regional-name-refuses", func(o *probes.Observation) { named(o, probes.Refused, probes.TargetRegional) },
-			"reachability.tcp-aws-names", Network,
+			"reachability.http-aws-names", ProviderSide,
 			[]string{"reachability.tcp-interfaces", "reachability.http-private-name"},
 		},
 		{
 			"zonal-names-silent", func(o *probes.Observation) { named(o, probes.TimedOut, probes.TargetZonal) },
-			"reachability.tcp-aws-names", Network,
+			"reachability.http-aws-names", ProviderSide,
 			[]string{"reachability.tcp-interfaces", "reachability.http-private-name"},
 		},
 		{

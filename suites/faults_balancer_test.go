@@ -41,7 +41,7 @@ func balancerFaults() []fault {
 		{"load-balancer-not-in-zone", func(o *probes.Observation) {
 			lb := &o.Provider.LoadBalancers.Value[0]
 			lb.Zones = lb.Zones[:2]
-		}, "connection.load-balancer-in-endpoint-zones", ProviderSide, []string{"connection.endpoint-zones"}},
+		}, "connection.load-balancer-in-endpoint-zones", ProviderSide, []string{"connection.service-zones-current"}},
 		{"zone-of-the-link-file-without-load-balancer", func(o *probes.Observation) {
 			o.Link.Consumer.Build = &provision.ConsumerBuild{Zones: []string{"apse1-az4"}}
 		}, "connection.load-balancer-in-endpoint-zones", ProviderSide, nil},

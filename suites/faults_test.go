@@ -128,7 +128,7 @@ func linkFaults() []fault {
 		{"txt-missing", func(o *probes.Observation) {
 			txtGone(o)
 			unverified(o, "pendingVerification")
-		}, "verification.txt-published", ProviderSide, []string{"reachability.tcp-aws-names", "reachability.http-interfaces", "reachability.tls-certificate"}},
+		}, "verification.txt-published", ProviderSide, []string{"reachability.http-aws-names", "reachability.http-interfaces", "reachability.tls-certificate"}},
 		{
 			"txt-removed-later", txtGone,
 			"verification.txt-published", ProviderSide,
@@ -158,7 +158,7 @@ func linkFaults() []fault {
 		{"private-zone-shadows", func(o *probes.Observation) {
 			o.Consumer.HostedZones.Value = append(o.Consumer.HostedZones.Value, probes.HostedZone{ID: "/hostedzone/ZSHADOW", Name: name + ".", OwnerAccount: "222222222222"})
 			noPrivateName(o)
-		}, "dns.no-shadowing-zone", ConsumerSide, []string{"dns.private-dns-enabled", "dns.zonal-names-match", "reachability.tcp-aws-names"}},
+		}, "dns.no-shadowing-zone", ConsumerSide, []string{"dns.private-dns-enabled", "dns.zonal-names-match", "reachability.http-aws-names"}},
 		{"private-zone-shadows-and-blocks-enabling", func(o *probes.Observation) {
 			o.Consumer.Endpoint.Value.PrivateDNSEnabled = false
 			o.Consumer.HostedZones.Value = []probes.HostedZone{{ID: "ZSHADOW", Name: name + ".", OwnerAccount: "222222222222"}}
@@ -321,15 +321,6 @@ func linkFaults() []fault {
 			o.Consumer.Endpoint.Value.ServiceName = "com.amazonaws.vpce.ap-southeast-1.vpce-svc-00000000000000000"
 			o.Provider.Connections.Value = nil
 		}, "connection.endpoint-service", ConsumerSide, nil},
-		{
-			"zone-not-offered", func(o *probes.Observation) {
-				o.Provider.Service.Value.ZoneIDs = zones[:2]
-				o.Link.Consumer.Build = nil // the link file names no subnets
-				absent(&o.Consumer.BuildSubnets, probes.NotConfigured)
-			},
-			"connection.endpoint-zones", ConsumerSide,
-			[]string{"connection.accepted"},
-		},
 		{"interface-missing", func(o *probes.Observation) {
 			o.Consumer.Interfaces.Value = o.Consumer.Interfaces.Value[:2]
 		}, "connection.interface-in-each-subnet", ConsumerSide, nil},

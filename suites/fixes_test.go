@@ -155,7 +155,7 @@ func TestVantagesWithoutTheConsumersAccount(t *testing.T) {
 			t.Errorf("%s: %s: %s", v.Check, v.Status, v.Reason)
 		}
 	}
-	for _, id := range []string{"reachability.tcp-aws-names", "reachability.http-interfaces", "reachability.http-aws-names"} {
+	for _, id := range []string{"reachability.http-interfaces", "reachability.http-aws-names"} {
 		if !slices.ContainsFunc(NotVerified(verdicts), func(v Verdict) bool { return v.Check == id }) {
 			t.Errorf("%s is not listed as not verified", id)
 		}

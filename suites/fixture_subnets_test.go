@@ -20,7 +20,9 @@ func namedSubnets(o *probes.Observation) {
 func subnetFaults() []fault {
 	return []fault{
 		{
-			"zone-of-named-subnet-not-offered", func(o *probes.Observation) { o.Provider.Service.Value.ZoneIDs = zones[:2] },
+			"zone-of-named-subnet-not-offered", func(o *probes.Observation) {
+				o.Consumer.BuildSubnets.Value = append(o.Consumer.BuildSubnets.Value, probes.Subnet{ID: "subnet-99", VPCID: "vpc-0aa", ZoneID: "apse1-az9", FreeIPs: 4})
+			},
 			"connection.subnets-in-service-zones", ConsumerSide,
 			[]string{"connection.subnets-in-different-zones", "connection.endpoint-exists", "connection.accepted"},
 		},
@@ -33,7 +35,7 @@ func subnetFaults() []fault {
 		{
 			"endpoint-in-one-zone", func(o *probes.Observation) { o.Consumer.Subnets.Value = o.Consumer.Subnets.Value[:1] },
 			"resilience.endpoint-in-two-zones", ConsumerSide,
-			[]string{"connection.endpoint-zones", "reachability.http-private-name"},
+			[]string{"connection.interface-in-each-subnet", "reachability.http-private-name"},
 		},
 	}
 }

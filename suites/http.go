@@ -39,7 +39,7 @@ func httpChecks() []Check {
 		),
 		check("reachability.http-aws-names", "HTTP answers by regional and zonal names",
 			revision(2), severity(Critical), side(ProviderSide),
-			after("reachability.http-interfaces", "reachability.tcp-aws-names"), needs("reach.http", "consumer.endpoint"),
+			after("reachability.http-interfaces", "dns.regional-name-resolves", "dns.zonal-names-match"), needs("reach.http", "consumer.endpoint"),
 			asserts("on each port with http, at each address of the regional and zonal names, "+wanted),
 			why("clients without private DNS use these names"),
 			source("RFC 9110; PrivateLink guide, Share your services, DNS names"),

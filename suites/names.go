@@ -208,7 +208,7 @@ func judgeAnswers(c *C, o *probes.Observation, lookups []probes.Lookup, interfac
 
 func fixResolver(o *probes.Observation) Fix {
 	return Fix{
-		Text:     "make the vantage ask the VPC's own resolver: DHCP options AmazonProvidedDNS, or a forwarding rule to it",
+		Text:     "make the vantage ask the VPC's own resolver: DHCP options AmazonProvidedDNS; from outside the VPC, forward the name to a Route 53 Resolver inbound endpoint in it",
 		Command:  command(o.Link, ConsumerSide, "ec2", "describe-vpcs", "--vpc-ids", vpcIDOf(o), "--query", "Vpcs[].DhcpOptionsId"),
 		LinkFile: "vantages[].resolver: the VPC's base address plus two",
 	}

@@ -12,18 +12,18 @@ import (
 func tcpChecks() []Check {
 	return []Check{
 		check("reachability.tcp-interfaces", "every interface accepts connections",
-			revision(2), severity(Critical), side(Network),
-			after("connection.endpoint-available", "connection.interface-in-each-subnet", "connection.endpoint-zones",
+			revision(3), severity(Critical), side(Network),
+			after("connection.endpoint-available", "connection.interface-in-each-subnet",
 				"connection.endpoint-security-group", "network.route-to-vantage", "network.client-security-group", "network.client-acl",
 				"network.endpoint-acl", "network.target-security-group", "network.target-acl", "connection.listener-on-each-port", "connection.load-balancer-security-group",
 				"connection.load-balancers-alike", "connection.load-balancer-in-endpoint-zones",
 				"connection.healthy-target", "connection.healthy-target-in-endpoint-zones",
-				"family.load-balancers", "family.security-group"),
+				"family.load-balancers", "family.security-group", "network.zones-carry-packets"),
 			needs("reach.tcp", "consumer.interfaces"), wants("consumer.endpoint", "consumer.securityGroups", "consumer.vpc"),
 			asserts("from each vantage that should reach the link, a TCP handshake with each interface and port of the link completes, through the load balancer to a target"),
 			why("each interface is one zone's way into the service; a name hides one that fails until clients get its address"),
 			source("PrivateLink guide, Share your services; NLB guide, Troubleshoot"),
-			rows("PL-NET-001", "PL-NET-002", "PL-NET-007"),
+			rows("PL-NET-001", "PL-NET-002"),
 			fix(func(o *probes.Observation) Fix { return fixPath(o) }),
 			body(func(c *C, o *probes.Observation) {
 				attempts, _ := value(o.Reach.TCP)
@@ -43,20 +43,6 @@ func tcpChecks() []Check {
 					}
 				}
 				blamePath(c, o, attempts)
-			}),
-		),
-		check("reachability.tcp-aws-names", "regional and zonal names accept connections",
-			revision(2), severity(Critical), side(Network),
-			after("reachability.tcp-interfaces", "dns.regional-name-resolves", "dns.zonal-names-match"),
-			needs("reach.tcp", "consumer.endpoint"),
-			asserts("from each vantage a TCP handshake with each address of the regional name and the zonal names completes on each port"),
-			why("clients without private DNS use these names"),
-			source("PrivateLink guide, Share your services, DNS names"),
-			fix(func(o *probes.Observation) Fix { return fixPath(o) }),
-			body(func(c *C, o *probes.Observation) {
-				attempts, _ := value(o.Reach.TCP)
-				judgeAttempts(c, o, attempts, probes.TargetRegional)
-				judgeAttempts(c, o, attempts, probes.TargetZonal)
 			}),
 		),
 		check("reachability.tcp-private-name", "the private name accepts connections",

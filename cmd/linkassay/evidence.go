@@ -28,15 +28,15 @@ func newEvidence(a *app) *cobra.Command {
 			return usageError("say what to do with the evidence: linkassay evidence verify DIR")
 		},
 	}
-	cmd.AddCommand(newEvidenceVerify(a), newEvidenceLedger(a))
+	cmd.AddCommand(newEvidenceVerify(a), newEvidenceDiff(a), newEvidenceLedger(a))
 	return cmd
 }
 
 func newEvidenceVerify(a *app) *cobra.Command {
 	var (
-		format, allowed string
-		o               evidence.Options
-		l               ledgerVerify
+		format, allowed, ca string
+		o                   evidence.Options
+		l                   ledgerVerify
 	)
 	cmd := &cobra.Command{
 		Use:   "verify DIR|LEDGER",
@@ -74,6 +74,10 @@ Exit codes: 0 verified; 1 refused; 2 wrong usage; 3 unreadable, or made by a new
 					return usageError("--allowed-signers: %v", err)
 				}
 			}
+			var err error
+			if o.TimestampRoots, err = certificates("--timestamp-ca", ca); err != nil {
+				return err
+			}
 			result, err := evidence.VerifyDir(args[0], o)
 			if err != nil {
 				return evidenceError(err)
@@ -89,9 +93,46 @@ Exit codes: 0 verified; 1 refused; 2 wrong usage; 3 unreadable, or made by a new
 	}
 	cmd.Flags().StringVar(&allowed, "allowed-signers", "", "list of the keys that may sign, as ssh-keygen -Y takes it")
 	cmd.Flags().BoolVar(&o.RequireSignature, "require-signature", false, "refuse a bundle that nobody of --allowed-signers has signed")
+	cmd.Flags().StringVar(&ca, "timestamp-ca", "", "PEM file with the root certificates of the time stamping authority; default: the system's")
 	cmd.Flags().StringVar(&o.Principal, "principal", "", "who must have signed; default: whoever of --allowed-signers")
 	cmd.Flags().StringVar(&format, "format", "table", "what to print: table or json")
 	l.register(cmd)
+	return cmd
+}
+
+func newEvidenceDiff(a *app) *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "diff A B",
+		Short: "Say what changed between two runs",
+		Long: `diff compares two bundles: per link the verdicts, the facts they rest on, the configuration and the
+identities; and the selection of checks and the tool. Both are verified first.
+
+Exit codes: 0 nothing changed; 1 something did; 2 wrong usage; 3 one of them is refused or unreadable.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return usageError("name two bundles: %s A B", cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := resultFormat(format); err != nil {
+				return err
+			}
+			d, err := evidence.DiffDirs(args[0], args[1])
+			if err != nil {
+				return evidenceError(err)
+			}
+			if err := evidence.PrintDiff(a.out, d, format); err != nil {
+				return printError(err)
+			}
+			if !d.Same {
+				return &exitError{code: exitFailed, err: errors.New("the runs differ"), quiet: true}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "table", "what to print: table or json")
 	return cmd
 }
 

@@ -11,16 +11,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/linkassay/linkassay/reports"
 	"github.com/linkassay/linkassay/reports/evidence/ledger"
 )
 
-// isLedger says whether what evidence verify was given is a ledger rather than a bundle.
+// isLedger says whether what evidence verify was given is a ledger rather than a bundle. What could be a bundle is
+// one: a file that is put into it must not get it past the questions that are asked of bundles.
 func isLedger(place string) bool {
 	if strings.Contains(place, "://") {
 		return true
 	}
-	_, err := os.Stat(filepath.Join(place, ledger.GenesisName))
-	return err == nil
+	has := func(name string) bool {
+		_, err := os.Lstat(filepath.Join(place, name))
+		return err == nil
+	}
+	return has(ledger.GenesisName) && !has(reports.RunFile) && !has("SHA256SUMS")
 }
 
 // ledgerVerify is how a ledger is verified.
@@ -39,7 +44,7 @@ func (f *ledgerVerify) register(cmd *cobra.Command) {
 // verify verifies the ledger and prints what came of it.
 func (f *ledgerVerify) verify(cmd *cobra.Command, a *app, place, format string) error {
 	ctx := cmd.Context()
-	for _, flag := range []string{"allowed-signers", "require-signature", "principal"} {
+	for _, flag := range []string{"allowed-signers", "require-signature", "principal", "timestamp-ca"} {
 		if cmd.Flags().Changed(flag) {
 			return usageError("--%s is for bundles, and %s is a ledger", flag, place)
 		}

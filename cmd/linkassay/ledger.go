@@ -97,7 +97,7 @@ func (s *assay) appendLedger(ctx context.Context) {
 		return
 	}
 	s.report.Notes = append(s.report.Notes, fmt.Sprintf("ledger %s, head %s", f.open, head))
-	fmt.Fprintf(s.app.err, "ledger head %s\n", head)
+	fmt.Fprintf(s.app.err, "%s%s\n", ledger.HeadLine, head)
 }
 
 // bundleRecord names the bundle that the run left.

@@ -40,6 +40,8 @@ owners believe, from every place that uses it, and what is the one thing to fix 
   linkassay init > link.yaml         a commented example of a link file
   linkassay apply -f link.yaml       build both sides
   linkassay verify -f link.yaml      observe and judge the link
+  linkassay diagnose -f link.yaml --to HOST:PORT
+                                     walk one connection and show where it ends
 
 Exit codes: 0 all required checks passed; 1 a required check failed; 2 wrong usage or link file;
 3 could not tell (credentials, throttling, vantage out of reach); 4 something that linkassay made
@@ -56,7 +58,7 @@ is left over; 130 interrupted.`,
 	})
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log what is being done to stderr")
 	root.AddCommand(
-		newDemo(a), newVerify(a), newApply(a), newDestroy(a), newLab(a),
+		newDemo(a), newVerify(a), newDiagnose(a), newApply(a), newDestroy(a), newLab(a),
 		newEvidence(a), newReport(a), newInit(a), newValidate(a), newSchema(a), newList(a), newExplain(a),
 	)
 	root.InitDefaultCompletionCmd("completion")

@@ -45,6 +45,10 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	golden, err := filepath.Abs(filepath.Join("..", "..", "reports", "evidence", "testdata", "run-v1"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
@@ -53,6 +57,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 			e.Setenv("LINKASSAY", binary)
 			e.Setenv("SCHEMA", schema)
+			e.Setenv("GOLDEN", golden)
 			e.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+e.Getenv("PATH"))
 			procs := &processes{running: map[string]*process{}}
 			e.Values[procsKey{}] = procs

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/linkassay/linkassay/provision/awsapi"
@@ -15,13 +18,56 @@ import (
 	"github.com/linkassay/linkassay/reports/evidence/signers"
 )
 
+// sealFlags say how the evidence of verify is sealed.
+type sealFlags struct{ sign, timestamp, ca string }
+
+func (f *sealFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.sign, "sign", "", "sign the evidence with this key: a private key file, agent:FINGERPRINT, agent:PUBLIC-KEY-FILE, or kms:KEY")
+	cmd.Flags().StringVar(&f.timestamp, "timestamp", "", "have the evidence stamped by the RFC 3161 time stamping authority at this URL")
+	cmd.Flags().StringVar(&f.ca, "timestamp-ca", "", "PEM file with the root certificates of that authority; default: the system's")
+}
+
+// openSeal finds what can be found wrong with the seal before the run.
+func (a *app) openSeal(ctx context.Context, f sealFlags, flags *judgeFlags) error {
+	if flags.out == "" && (f.sign != "" || f.timestamp != "") {
+		return usageError("--sign and --timestamp need --out: there is nothing to seal without it")
+	}
+	if f.ca != "" && f.timestamp == "" {
+		return usageError("--timestamp-ca needs --timestamp")
+	}
+	if f.timestamp != "" {
+		if u, err := url.Parse(f.timestamp); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			return usageError("--timestamp: expected the URL of a time stamping authority, such as https://tsa.example.com/") // it may hold a key
+		}
+	}
+	var err error
+	if flags.seal.TimestampRoots, err = certificates("--timestamp-ca", f.ca); err != nil {
+		return err
+	}
+	flags.seal.Timestamp = f.timestamp
+	return a.openKey(ctx, f.sign, flags)
+}
+
+// certificates reads the root certificates of a PEM file; "" is nil, for the system's.
+func certificates(flag, path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, usageError("%s: %v", flag, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(b) {
+		return nil, usageError("%s: %s holds no PEM certificate", flag, path)
+	}
+	return pool, nil
+}
+
 // openKey opens the key that the evidence is to be signed with.
 func (a *app) openKey(ctx context.Context, ref string, flags *judgeFlags) error {
 	if ref == "" {
 		return nil
-	}
-	if flags.out == "" {
-		return usageError("--sign needs --out: there is nothing to sign without it")
 	}
 	r, err := signers.ParseRef(ref)
 	if err != nil {

@@ -19,7 +19,7 @@ func newVerify(a *app) *cobra.Command {
 		path   string
 		only   []string
 		dryRun bool
-		sign   string
+		seal   sealFlags
 		flags  judgeFlags
 	)
 	cmd := &cobra.Command{
@@ -58,7 +58,7 @@ Without --out and --ledger nothing is written to disk.`,
 			if dryRun {
 				return a.explainVerify(links, flags)
 			}
-			if err := a.openKey(cmd.Context(), sign, &flags); err != nil { // before the run, not after it
+			if err := a.openSeal(cmd.Context(), seal, &flags); err != nil { // before the run, not after it
 				return err
 			}
 			if err := flags.ledger.openLedger(cmd.Context()); err != nil {
@@ -74,7 +74,7 @@ Without --out and --ledger nothing is written to disk.`,
 	cmd.Flags().StringVarP(&path, "file", "f", "", "link file, - for standard input")
 	cmd.Flags().StringSliceVar(&only, "link", nil, "only these links of the file, by name; repeat it or separate with commas")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be asked and checked; touches no network")
-	cmd.Flags().StringVar(&sign, "sign", "", "sign the evidence with this key: a private key file, agent:FINGERPRINT, agent:PUBLIC-KEY-FILE, or kms:KEY")
+	seal.register(cmd)
 	flags.register(cmd)
 	return cmd
 }

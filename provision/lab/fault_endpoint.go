@@ -56,6 +56,11 @@ func endpointFaults() []Fault {
 			Name: "endpoint-of-gateway-type", Text: "the link file names an endpoint that was made without a type, and so is a gateway endpoint",
 			Excludes: []string{"endpoint"}, set: (*breaker).endpointOfGatewayType,
 		},
+		// Its endpoint is a new one, so that what is broken on the old one is broken before: it stands here, not among the names.
+		{
+			Name: "private-dns-forgotten", Text: "nobody enabled private DNS after the connection was accepted",
+			Excludes: []string{"endpoint", "private-name"}, set: (*breaker).privateDNSForgotten,
+		},
 		{
 			Name: "endpoint-of-old-service", Text: "the link file names an endpoint to an older service of the same provider",
 			Excludes: []string{"endpoint", "listener", "load-balancer", "target"}, set: (*breaker).endpointOfOldService,

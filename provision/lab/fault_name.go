@@ -26,7 +26,7 @@ func privateNameFaults() []Fault {
 		},
 		{
 			Name: "dhcp-custom-dns", Text: "the VPC's DHCP options name a DNS server that knows nothing of the VPC",
-			Excludes: []string{"vpc-dns", "resolver", "private-name"}, set: (*breaker).dhcpCustomDNS,
+			Excludes: []string{"vpc-dns", "resolver", "private-name", "endpoint"}, set: (*breaker).dhcpCustomDNS,
 		},
 		{
 			Name: "private-name-removed", Text: "the service has no private DNS name any more",
@@ -39,10 +39,6 @@ func privateNameFaults() []Fault {
 		{
 			Name: "private-dns-not-enabled", Text: "private DNS is turned off on the endpoint",
 			Excludes: []string{"endpoint", "private-name"}, set: (*breaker).privateDNSNotEnabled,
-		},
-		{
-			Name: "private-dns-forgotten", Text: "nobody enabled private DNS after the connection was accepted",
-			Excludes: []string{"endpoint", "private-name"}, set: (*breaker).privateDNSForgotten,
 		},
 		{
 			Name: "conflicting-endpoint", Text: "another endpoint of the VPC has the private DNS name",

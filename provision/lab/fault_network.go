@@ -10,7 +10,7 @@ func networkFaults() []Fault {
 	return []Fault{
 		{
 			Name: "zone-down", Text: "one availability zone drops every packet",
-			Excludes: []string{"zone"}, set: (*breaker).zoneDown,
+			Excludes: []string{"zone", "target-group"}, set: (*breaker).zoneDown,
 		},
 	}
 }

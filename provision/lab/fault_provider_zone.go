@@ -38,11 +38,11 @@ func providerZoneFaults() []Fault {
 		},
 		{
 			Name: "service-zones-old", Text: "a third zone was enabled on the load balancer, and the service was not told",
-			Excludes: []string{"zones", "target"}, Prepare: inFirstZones(2), set: (*breaker).serviceZonesOld,
+			Excludes: []string{"zones", "target", "family"}, Prepare: inFirstZones(2), set: (*breaker).serviceZonesOld,
 		},
 		{
 			Name: "target-zone-not-enabled", Text: "a target was added in a zone that is not enabled on the load balancer",
-			Excludes: []string{"zones", "target"}, Prepare: inFirstZones(2), set: (*breaker).targetZoneNotEnabled,
+			Excludes: []string{"zones", "target", "family"}, Prepare: inFirstZones(2), set: (*breaker).targetZoneNotEnabled,
 		},
 	}
 }

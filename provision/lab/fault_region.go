@@ -34,6 +34,13 @@ func regionFaults() []Fault {
 			Excludes: []string{"*"}, Prepare: serviceIn("us-east-1", "ap-northeast-1"), // each has such a zone
 		},
 		{
+			Name: "region-not-permitted", Text: "the consumer side's identity lacks vpce:AllowMultiRegion, which endpoints to other Regions need",
+			Excludes: []string{"*"}, Prepare: elsewhere,
+			set: func(b *breaker, _ context.Context) error {
+				return b.lab.deny("consumer", `{"Effect":"Deny","Action":"vpce:AllowMultiRegion","Resource":"*"}`)
+			},
+		},
+		{
 			Name: "region-idle-timeout", Text: "a listener behind a service for other Regions has an idle timeout of its own",
 			Excludes: []string{"*"}, Prepare: elsewhere, set: (*breaker).regionIdleTimeout,
 		},

@@ -10,7 +10,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/linkassay/linkassay/provision"
 )
+
+// officeResolver is a DNS server outside of every VPC.
+const officeResolver = "192.168.53.53"
 
 // resolverFaults: the consumer's VPC is asked for the names, and what comes back is not the truth.
 func resolverFaults() []Fault {
@@ -42,7 +47,7 @@ func resolverFaults() []Fault {
 				return err
 			}
 			return b.lab.ResolverDenies(vpc, b.link.PrivateDNSName, domain, 600)
-		}),
+		}, "domain"), // what the domain itself answers shows that the answer is old
 		resolver("resolver-public-address", "the resolver gives the address that the private DNS name has in public DNS", (*breaker).resolverPublicAddress, "txt"),
 		resolver("resolver-lies", "the resolver puts a stranger's address among those of the private DNS name", func(b *breaker, ctx context.Context, vpc string) error {
 			own, err := b.interfaceAddresses(ctx)
@@ -63,8 +68,22 @@ func resolverFaults() []Fault {
 		}),
 		resolver("zonal-name-swapped", "a zonal name leads to another zone's interface", (*breaker).zonalNameSwapped, "zone"),
 		{
+			Name: "resolver-on-premises", Text: "clients that come in from the office ask its own DNS server, which does not forward to the VPC",
+			Excludes: []string{"vantage", "resolver", "private-name", "endpoint"},
+			File: func(l *provision.Link) {
+				l.Vantages = append(l.Vantages, provision.Vantage{Name: "office", From: FromClient, Resolver: officeResolver})
+			},
+			set: func(b *breaker, ctx context.Context) error {
+				vpc, err := b.vpcID(ctx)
+				if err != nil {
+					return err
+				}
+				return b.lab.ResolverBeyond(vpc, netip.MustParseAddr(officeResolver))
+			},
+		},
+		{
 			Name: "zone-left-out", Text: "AWS leaves a zone out of the regional name, though its targets are healthy",
-			Excludes: []string{"zone", "endpoint", "resolver", "target"}, set: (*breaker).zoneLeftOut,
+			Excludes: []string{"zone", "zones", "endpoint", "resolver", "target"}, set: (*breaker).zoneLeftOut,
 		},
 	}
 }

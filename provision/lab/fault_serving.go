@@ -98,7 +98,7 @@ func servingFaults() []Fault {
 	}
 }
 
-// misbehave makes the servers of all targets do so.
+// misbehave makes the servers of all targets do so too.
 func (b *breaker) misbehave(ctx context.Context, s Serving) error {
 	groups, err := b.targetGroups(ctx)
 	if err != nil {
@@ -109,9 +109,12 @@ func (b *breaker) misbehave(ctx context.Context, s Serving) error {
 		return err
 	}
 	for _, id := range ids {
-		if err := b.lab.Misbehave(id, s); err != nil {
+		h, err := b.lab.host(id)
+		if err != nil {
 			return err
 		}
+		all := h.misbehaves().and(s)
+		h.serves.Store(&all)
 	}
 	return nil
 }

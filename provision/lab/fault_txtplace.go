@@ -14,8 +14,8 @@ import (
 // txtPlaceFaults: the domain verification record stands where AWS does not look, or in a zone that
 // public DNS does not lead to.
 func txtPlaceFaults() []Fault {
-	txt := func(name, text string, set func(b *breaker, ctx context.Context) error) Fault {
-		return Fault{Name: name, Text: text, Excludes: []string{"txt"}, set: set}
+	txt := func(name, text string, set func(b *breaker, ctx context.Context) error, excludes ...string) Fault {
+		return Fault{Name: name, Text: text, Excludes: append([]string{"txt"}, excludes...), set: set}
 	}
 	return []Fault{
 		txt("txt-doubled-name", "the TXT record's name has the domain at its end twice", moved(func(name, zone string) string { return name + zone })),
@@ -27,9 +27,9 @@ func txtPlaceFaults() []Fault {
 		txt("txt-cname", "a CNAME stands at the TXT record's name", (*breaker).txtCNAME),
 		txt("txt-private-zone", "the TXT record stands in a private hosted zone only", (*breaker).txtPrivateZone),
 		txt("zone-not-delegated", "the TXT record stands in a zone of its own that the parent zone does not delegate", (*breaker).zoneNotDelegated),
-		txt("zone-delegated-elsewhere", "the TXT record stands in one of two zones of the same name, and the domain's registration names the other's servers", (*breaker).zoneDelegatedElsewhere),
-		txt("domain-not-delegated", "the domain's registration names no name servers any more", (*breaker).domainNotDelegated),
-		txt("domain-lame", "the domain's registration names servers that don't have the zone", (*breaker).domainLame),
+		txt("zone-delegated-elsewhere", "the TXT record stands in one of two zones of the same name, and the domain's registration names the other's servers", (*breaker).zoneDelegatedElsewhere, "domain"),
+		txt("domain-not-delegated", "the domain's registration names no name servers any more", (*breaker).domainNotDelegated, "domain"),
+		txt("domain-lame", "the domain's registration names servers that don't have the zone", (*breaker).domainLame, "domain"),
 	}
 }
 

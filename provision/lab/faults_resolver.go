@@ -51,6 +51,20 @@ func (l *Lab) ResolverSilent(vpcID string, on bool) error {
 	return err
 }
 
+// ResolverBeyond runs a DNS server at an address that the VPC's clients reach over a VPN or a transit gateway. It
+// resolves as the internet does and does not forward to the VPC.
+func (l *Lab) ResolverBeyond(vpcID string, addr netip.Addr) error {
+	n, err := l.network(vpcID)
+	if err != nil {
+		return err
+	}
+	l.world.mu.Lock()
+	defer l.world.mu.Unlock()
+	n.beyond = append(n.beyond, addr)
+	l.world.changed()
+	return nil
+}
+
 // LeaveOutZone makes AWS leave a zone (by zone id) out of every endpoint's regional name, as it does while it
 // holds the zone for unhealthy or traffic is shifted away from it, or put it in again.
 func (l *Lab) LeaveOutZone(zoneID string, on bool) {

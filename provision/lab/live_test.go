@@ -150,6 +150,9 @@ func TestZoneDown(t *testing.T) {
 	if got := v.connectBriefly(v.vantage(up), at[down], 80); got != "silence" {
 		t.Errorf("interface in the zone: %s, want silence", got)
 	}
+	if got := v.connectBriefly(v.vantage(down), at[up], 80); got != "silence" {
+		t.Errorf("out of the zone: %s, want silence", got)
+	}
 	if got := v.connect(v.vantage(up), at[up], 80); got != "open" {
 		t.Errorf("interface in another zone: %s, want open", got)
 	}

@@ -40,6 +40,7 @@ type vpcNetwork struct {
 
 	servers    atomic.Pointer[[]netip.AddrPort]    // what its clients ask, as its DHCP options say
 	custom     map[netip.Addr]*names.Resolver      // those of them that are not its own, guarded by world.mu
+	beyond     []netip.Addr                        // of servers that its clients reach outside of it, guarded by world.mu
 	dnsServers atomic.Pointer[map[netip.Addr]bool] // their addresses
 
 	mu    sync.RWMutex

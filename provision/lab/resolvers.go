@@ -9,12 +9,12 @@ import (
 
 // followDNSServers lets each VPC's clients ask the DNS servers that its DHCP options name, and runs those
 // that are not the VPC's own resolver. Such a server resolves as the internet does, from wherever it
-// stands: of the VPC's private zones it knows nothing.
+// stands: of the VPC's private zones it knows nothing. So do those beyond the VPC that clients may ask.
 func (p *plane) followDNSServers() {
 	w := p.world
 	for id, n := range p.networks {
 		var servers []netip.AddrPort
-		var custom []netip.Addr
+		custom := slices.Clone(n.beyond)
 		if parts := w.parts[id]; parts != nil {
 			for _, s := range w.dnsServersOf(parts.dhcp) {
 				a, err := netip.ParseAddr(s)
@@ -23,13 +23,13 @@ func (p *plane) followDNSServers() {
 					a = n.base2
 				case err != nil:
 					continue
-				case a != n.base2 && a != n.linkDNS:
+				case a != n.base2 && a != n.linkDNS && !slices.Contains(custom, a):
 					custom = append(custom, a)
 				}
 				servers = append(servers, netip.AddrPortFrom(a, 53))
 			}
 		}
-		if old := n.servers.Load(); old == nil || !slices.Equal(*old, servers) {
+		if old := n.servers.Load(); old == nil || !slices.Equal(*old, servers) || len(custom) != len(n.custom) {
 			n.runServers(custom)
 			n.servers.Store(&servers)
 		}

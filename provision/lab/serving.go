@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"crypto/tls"
 	"io"
 	"net"
@@ -51,6 +52,16 @@ func (h *host) misbehaves() Serving {
 		return *s
 	}
 	return Serving{}
+}
+
+// and is both kinds of misbehaviour at once; where both say something of the same, the other one counts.
+func (s Serving) and(other Serving) Serving {
+	s.Certificate = cmp.Or(other.Certificate, s.Certificate)
+	s.Plain, s.Silent = s.Plain || other.Plain, s.Silent || other.Silent
+	if other.Status != 0 {
+		s.Status, s.Host = other.Status, other.Host
+	}
+	return s
 }
 
 // misserve answers in the wrong way, if there is one.

@@ -108,8 +108,7 @@ func (p *plane) vantage(subnetID string) (*Vantage, error) {
 			return nil, fmt.Errorf("vantage in %s: no free address in %s", subnetID, s.cidr)
 		}
 	}
-	// A vantage is not of its subnet's zone: it is who looks, also at a zone that is down.
-	a, err := n.attach(addr, "", "", p.borderOf(s.id))
+	a, err := n.attach(addr, s.zoneID, "", p.borderOf(s.id))
 	if err != nil {
 		return nil, fmt.Errorf("vantage in %s: %w", subnetID, err)
 	}

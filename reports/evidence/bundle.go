@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -85,6 +86,10 @@ type SealOptions struct {
 	Key Key
 	// Throwaway says that the key is kept nowhere.
 	Throwaway bool
+	// Timestamp is the URL of the RFC 3161 authority that stamps the signature, or without one SHA256SUMS; "": none does.
+	Timestamp string
+	// TimestampRoots are what the authority's certificate must lead to; nil: the system's.
+	TimestampRoots *x509.CertPool
 	// AllowedSigners is where VERIFY.md says that the list of allowed signers is; default ../allowed_signers.
 	AllowedSigners string
 }
@@ -137,6 +142,7 @@ func (b *Bundle) Seal(ctx context.Context, r *reports.Report, o SealOptions) err
 	if err := b.put(SumsFile, func(w io.Writer) error { _, err := w.Write(list); return err }); err != nil {
 		return err
 	}
+	sealed := list
 	if o.Key != nil {
 		signature, err := o.Key.Seal(ctx, list)
 		if err != nil {
@@ -145,8 +151,18 @@ func (b *Bundle) Seal(ctx context.Context, r *reports.Report, o SealOptions) err
 		if err := b.put(SignatureFile, func(w io.Writer) error { _, err := w.Write(signature); return err }); err != nil {
 			return err
 		}
+		sealed = signature
 	}
-	result, err := verify(except(b.store.files(), IncompleteFile), Options{})
+	if o.Timestamp != "" {
+		token, err := stamp(ctx, o, sealed)
+		if err != nil {
+			return err
+		}
+		if err := b.put(StampFile, func(w io.Writer) error { _, err := w.Write(token); return err }); err != nil {
+			return err
+		}
+	}
+	result, err := verify(except(b.store.files(), IncompleteFile), Options{TimestampRoots: o.TimestampRoots})
 	if err == nil {
 		err = result.Err()
 	}

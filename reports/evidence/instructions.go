@@ -22,9 +22,9 @@ func writeInstructions(w io.Writer, o SealOptions) error {
 		return fmt.Errorf("read the template: %w", err)
 	}
 	d := struct {
-		Signed, Throwaway              bool
+		Signed, Throwaway, Stamped     bool
 		Key, Namespace, AllowedSigners string
-	}{o.Key != nil, o.Throwaway, "", Namespace, shellWord(cmp.Or(o.AllowedSigners, "../allowed_signers"))}
+	}{o.Key != nil, o.Throwaway, o.Timestamp != "", "", Namespace, shellWord(cmp.Or(o.AllowedSigners, "../allowed_signers"))}
 	if d.Signed {
 		d.Key = ssh.FingerprintSHA256(o.Key.PublicKey())
 	}

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -31,10 +32,13 @@ func PrintResult(w io.Writer, r *Result, format string) error {
 			r.Run.Finished.UTC().Format("15:04:05"), r.Run.ExitCode)
 		line("links", "%s", strings.Join(r.Run.Links, ", "))
 		s := r.Run.Summary
-		line("checks", "%d passed, %d failed, %d blocked, %d skipped, %d could not be told", s.Passed, s.Failed, s.Blocked, s.Skipped, s.Untold)
+		line("recorded", "%d passed, %d failed, %d blocked, %d skipped, %d could not be told", s.Passed, s.Failed, s.Blocked, s.Skipped, s.Untold)
 	}
 	if r.Signature != nil {
 		line("signed", "%s", r.Signature.words())
+	}
+	if r.Timestamp != nil {
+		line("stamped", "%s by %s", r.Timestamp.Time.UTC().Format("2006-01-02 15:04:05 UTC"), r.Timestamp.Authority)
 	}
 	if r.Files > 0 {
 		line("digests", "%d files, as they were written", r.Files)
@@ -44,6 +48,43 @@ func PrintResult(w io.Writer, r *Result, format string) error {
 	}
 	for _, n := range r.Notes {
 		line("note", "%s", n)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// PrintDiff prints what changed between two runs, in the format table or json.
+func PrintDiff(w io.Writer, d *Diff, format string) error {
+	if format == reports.JSONFormat {
+		return printJSON(w, d)
+	}
+	var b strings.Builder
+	line := func(format string, args ...any) {
+		fmt.Fprintf(&b, "%s\n", reports.Clean(fmt.Sprintf(format, args...)))
+	}
+	for _, x := range []struct {
+		sign string
+		run  Run
+	}{{"-", d.A}, {"+", d.B}} {
+		line("%s %s %s, %s UTC, exit code %d", x.sign, x.run.Tool, x.run.Version, x.run.Started.UTC().Format("2006-01-02 15:04:05"), x.run.ExitCode)
+	}
+	if d.Same {
+		line("no changes")
+	}
+	link := ""
+	for i, c := range d.Changes {
+		if i == 0 || c.Link != link {
+			link = c.Link
+			line("")
+			line("%s", cmp.Or(link, "the run"))
+		}
+		line("  %-13s  %s", c.Kind, c.What)
+		if c.Was != "" {
+			line("               - %s", c.Was)
+		}
+		if c.Is != "" {
+			line("               + %s", c.Is)
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

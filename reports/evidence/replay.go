@@ -17,9 +17,20 @@ type replayed struct {
 	problems, notes []string
 }
 
+// replayer judges runs again, by the catalogue of this build.
+type replayer struct {
+	catalogue []suites.Check
+	digest    string
+}
+
+func newReplayer() *replayer {
+	c := suites.Catalogue()
+	return &replayer{c, suites.Digest(c)}
+}
+
 // replay judges every recorded observation again and compares the verdicts: status, facts and blocker, and what decides
 // whether they count. The error is reports.ErrNewer when the recording is of a newer catalogue than this build's.
-func replay(r *reports.Report) (*replayed, error) {
+func (p *replayer) replay(r *reports.Report) (*replayed, error) {
 	all := &replayed{}
 	filter, err := suites.ProfileFilter(string(r.Profile), r.Selection)
 	if err != nil {
@@ -30,7 +41,6 @@ func replay(r *reports.Report) (*replayed, error) {
 		all.problems = append(all.problems, err.Error())
 		return all, nil
 	}
-	catalogue := suites.Catalogue()
 	links := make([]*linkReplay, len(r.Links))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -38,7 +48,7 @@ func replay(r *reports.Report) (*replayed, error) {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			l := &linkReplay{catalogue: catalogue, selection: selection, failOn: r.FailOn, sameCatalogue: r.Catalogue == suites.Digest(catalogue)}
+			l := &linkReplay{catalogue: p.catalogue, selection: selection, failOn: r.FailOn, sameCatalogue: r.Catalogue == p.digest}
 			l.err = guarded(func() error { return l.replay(r.Links[i]) })
 			links[i] = l
 		})
@@ -127,14 +137,10 @@ func (l *linkReplay) replay(recorded reports.LinkReport) error {
 
 // revisions finds the checks that can't be compared.
 func (l *linkReplay) revisions(recorded, now []suites.Verdict) error {
-	retired, err := suites.Retired()
-	if err != nil {
-		return err
-	}
 	for _, was := range recorded {
 		i := slices.IndexFunc(l.catalogue, func(c suites.Check) bool { return c.ID == was.Check })
 		switch {
-		case i < 0 && slices.ContainsFunc(retired, func(c suites.RetiredCheck) bool { return c.ID == was.Check }):
+		case i < 0 && isRetired(was.Check):
 			l.unequal[was.Check] = true
 			l.Retired = append(l.Retired, l.link+"/"+was.Check)
 			l.note("%s is asked no more: recorded %q", was.Check, was.Status)
@@ -165,6 +171,11 @@ func (l *linkReplay) revisions(recorded, now []suites.Verdict) error {
 		}
 	}
 	return nil
+}
+
+func isRetired(id string) bool {
+	retired, err := suites.Retired()
+	return err == nil && slices.ContainsFunc(retired, func(c suites.RetiredCheck) bool { return c.ID == id })
 }
 
 // compare says whether two verdicts of the same check are the same.

@@ -25,6 +25,8 @@ type Result struct {
 	Replay   *Replay  `json:"replay,omitempty"`
 	// Signature is nil when it was refused before that was looked at.
 	Signature *Signature `json:"signature,omitempty"`
+	// Timestamp is nil when there is none, or when it was refused before that was looked at.
+	Timestamp *Timestamp `json:"timestamp,omitempty"`
 }
 
 // Run says which run a bundle is of.
@@ -70,12 +72,13 @@ func (r *Result) Err() error {
 	return fmt.Errorf("%w: %s", ErrRefused, strings.Join(r.Problems, "; "))
 }
 
-func (r *Result) describe(of *reports.Report) {
-	r.Run = &Run{
+func describe(of *reports.Report) *Run {
+	r := &Run{
 		Tool: of.Tool, Version: of.Version, Build: of.Build, Started: of.Started, Finished: of.Finished,
 		Profile: of.Profile, Selection: of.Selection, Links: []string{}, ExitCode: of.ExitCode, Summary: of.Summary(),
 	}
 	for _, l := range of.Links {
-		r.Run.Links = append(r.Run.Links, l.Observation.Link.Name)
+		r.Links = append(r.Links, l.Observation.Link.Name)
 	}
+	return r
 }

@@ -43,10 +43,10 @@ func AllowedSignersLine(principal string, key ssh.PublicKey) string {
 	return fmt.Sprintf("%s namespaces=%q %s", principal, Namespace, ssh.MarshalAuthorizedKey(key))
 }
 
-// signature checks the signature over SHA256SUMS, where there is one or one is asked for.
+// signature checks the signature over SHA256SUMS, where there is one or one is asked for. Whose it is comes after the
+// time stamp.
 func (v *verification) signature() error {
-	s := &Signature{Status: Unsigned}
-	v.result.Signature = s
+	v.result.Signature = &Signature{Status: Unsigned}
 	armoured, err := readBounded(v.fsys, SignatureFile, maxSmall)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && v.o.RequireSignature:
@@ -64,7 +64,17 @@ func (v *verification) signature() error {
 	if err != nil {
 		return refuse("%s: %v", SignatureFile, err)
 	}
-	s.Status, s.Key, s.Type = UnknownKey, ssh.FingerprintSHA256(signature.PublicKey), signature.PublicKey.Type()
+	v.armoured, v.key = armoured, signature.PublicKey
+	v.result.Signature = &Signature{Status: UnknownKey, Key: ssh.FingerprintSHA256(v.key), Type: v.key.Type()}
+	return nil
+}
+
+// signer checks who signed: somebody of the list, at the time of the stamp, or else now.
+func (v *verification) signer() error {
+	s := v.result.Signature
+	if v.key == nil {
+		return nil
+	}
 	if v.o.AllowedSigners == nil {
 		if v.o.RequireSignature {
 			return refuse("it is signed by the key %s, and no list of allowed signers vouches for it", s.Key)
@@ -76,20 +86,18 @@ func (v *verification) signature() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrAllowedSigners, err)
 	}
-	s.Signers, err = list.Allows(v.o.Principal, signature.PublicKey, Namespace, v.now())
-	if err != nil {
+	at := time.Now
+	if v.o.Now != nil {
+		at = v.o.Now
+	}
+	if stamp := v.result.Timestamp; stamp != nil {
+		at = func() time.Time { return stamp.Time }
+	}
+	if s.Signers, err = list.Allows(v.o.Principal, v.key, Namespace, at()); err != nil {
 		return refuse("%s: %v", SignatureFile, err)
 	}
 	s.Status = Allowed
 	return nil
-}
-
-// now is the time at which the signer must be allowed.
-func (v *verification) now() time.Time {
-	if v.o.Now != nil {
-		return v.o.Now()
-	}
-	return time.Now()
 }
 
 // words says it in one line.

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 
 	"github.com/linkassay/linkassay/reports"
 )
@@ -37,7 +40,9 @@ type Options struct {
 	Principal string
 	// RequireSignature refuses a bundle that nobody of the list has signed.
 	RequireSignature bool
-	// Now is the clock that keys expire by; default time.Now.
+	// TimestampRoots are what the certificate of a time stamp must lead to; nil: the system's.
+	TimestampRoots *x509.CertPool
+	// Now is the clock that keys expire by where nothing is stamped; default time.Now.
 	Now func() time.Time
 }
 
@@ -90,6 +95,9 @@ type verification struct {
 	result *Result
 	sums   []sum
 	list   []byte // SHA256SUMS
+	// armoured is SHA256SUMS.sig and key what it was made with, once that was checked; nil: there is none.
+	armoured []byte
+	key      ssh.PublicKey
 }
 
 // run goes from the outside in: nothing is read as more than bytes before its digest was checked.
@@ -104,8 +112,10 @@ func (v *verification) run() error {
 	if v.sums, err = parseSums(v.list); err != nil {
 		return refusal{err.Error()}
 	}
-	if err := v.signature(); err != nil {
-		return err
+	for _, step := range []func() error{v.signature, v.timestamp, v.signer} {
+		if err := step(); err != nil {
+			return err
+		}
 	}
 	if err := v.present(names); err != nil {
 		return err
@@ -113,6 +123,7 @@ func (v *verification) run() error {
 	if err := v.digests(); err != nil {
 		return err
 	}
+	v.result.Files = len(names)
 	return v.contents()
 }
 
@@ -173,7 +184,6 @@ func (v *verification) present(names []string) error {
 	if len(wrong) > 0 {
 		return wrong
 	}
-	v.result.Files = len(names)
 	return nil
 }
 
@@ -233,7 +243,7 @@ func (v *verification) contents() error {
 	if err != nil {
 		return refusal{err.Error()}
 	}
-	v.result.describe(r)
+	v.result.Run = describe(r)
 	statement, _, err := v.read(StatementFile, maxOther)
 	if err != nil {
 		return err
@@ -249,7 +259,7 @@ func (v *verification) contents() error {
 		}
 		wrong = append(wrong, refused...)
 	}
-	replayed, err := replay(r)
+	replayed, err := newReplayer().replay(r)
 	if err != nil {
 		return err
 	}

@@ -61,9 +61,12 @@ func (h Head) String() string { return strconv.FormatUint(h.Seq, 10) + ":" + h.H
 // ErrHead says that a text is no head.
 var ErrHead = errors.New("not a ledger head: expected SEQ:HASH as a run prints it, or the HASH alone (64 hex digits)")
 
-// ParseHead reads a head as a run prints it, or its hash alone; Seq is then 0.
+// HeadLine begins the line in which a run tells the new head.
+const HeadLine = "ledger head "
+
+// ParseHead reads a head as a run prints it, with or without the words before it, or its hash alone; Seq is then 0.
 func ParseHead(s string) (Head, error) {
-	seq, hash, ok := strings.Cut(strings.TrimSpace(s), ":")
+	seq, hash, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(s), HeadLine), ":")
 	if !ok {
 		seq, hash = "0", seq
 	}

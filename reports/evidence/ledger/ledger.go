@@ -132,7 +132,6 @@ func (l *Ledger) String() string { return l.place }
 func (l *Ledger) put(ctx context.Context, name string, b []byte) (bool, error) {
 	err := l.store.bucket.WriteAll(ctx, l.store.prefix+name, b, &blob.WriterOptions{
 		ContentType: contentType, IfNotExist: true, BeforeWrite: l.store.writing,
-		BufferSize: maxEntry, // one request: parts could not be created if there is none
 	})
 	switch {
 	case err == nil:

@@ -395,7 +395,7 @@ func TestGapsInADeclaredSchedule(t *testing.T) {
 func TestHeadsAndPlacesAreReadStrictly(t *testing.T) {
 	t.Parallel()
 	hash := strings.Repeat("0a", 32)
-	for in, want := range map[string]Head{"42:" + hash: {42, hash}, " " + hash + "\n": {0, hash}, "0:" + hash: {0, hash}} {
+	for in, want := range map[string]Head{"42:" + hash: {42, hash}, "ledger head 42:" + hash + "\n": {42, hash}, " " + hash + "\n": {0, hash}, "0:" + hash: {0, hash}} {
 		if got, err := ParseHead(in); err != nil || got != want {
 			t.Errorf("%q: %v, %v", in, got, err)
 		}

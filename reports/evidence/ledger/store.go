@@ -145,7 +145,7 @@ func openStore(ctx context.Context, p Place, create bool) (*store, error) {
 }
 
 // retention asks for the Object Lock of one object. s3blob writes through the transfer manager, whose input it hands
-// out; an object of this size is one PutObject, with If-None-Match.
+// out: If-None-Match goes with PutObject, or with CompleteMultipartUpload for what is larger than a part.
 func (p Place) retention(as func(any) bool) error {
 	var in *transfermanager.UploadObjectInput
 	if !as(&in) {
