@@ -288,3 +288,24 @@ func TestRecordsOfReports(t *testing.T) {
 		}
 	}
 }
+
+func TestAnIncidentThatNobodyLookedAtForAWhileSaysSo(t *testing.T) {
+	t.Parallel()
+	hour := PeriodOptions{From: noon(0), To: noon(60)}
+	for _, tt := range []struct {
+		name    string
+		records []Record
+		gap     bool
+	}{
+		{"looked at all the time", []Record{sawAt(45, Up), sawAt(50, Down), sawAt(55, Up)}, false},
+		{"a gap in it", []Record{sawAt(0, Up), sawAt(5, Down), sawAt(50, Down), sawAt(55, Up)}, true},
+		{"a gap at its end", []Record{sawAt(0, Up), sawAt(5, Down), sawAt(55, Up)}, true},
+		{"a gap before it", []Record{sawAt(0, Up), sawAt(45, Up), sawAt(50, Down), sawAt(55, Up)}, false},
+		{"nobody looked since", []Record{sawAt(0, Up), sawAt(5, Down)}, true},
+	} {
+		p := periodOf(t, hour, tt.records...)
+		if len(p.Incidents) != 1 || p.Incidents[0].Gap != tt.gap {
+			t.Errorf("%s: %+v", tt.name, p.Incidents)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -268,6 +269,15 @@ func configDigest(l provision.Link) string {
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
+}
+
+// PrintJSON prints v as one line of JSON, with what a terminal would act on as escapes.
+func PrintJSON(w io.Writer, v any) error {
+	b, err := json.Marshal(v)
+	if err == nil {
+		_, err = w.Write(append(escapeInvisible(b), '\n'))
+	}
+	return err
 }
 
 // brief is a clean text of at most recordText bytes, and a mark where it was longer.

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -39,7 +38,7 @@ func (r *Result) Proof() string {
 // Print prints the result, in the format table or json.
 func (r *Result) Print(w io.Writer, place, format string) error {
 	if format == reports.JSONFormat {
-		return printJSON(w, struct {
+		return reports.PrintJSON(w, struct {
 			Ledger   string        `json:"ledger"`
 			Verified bool          `json:"verified"`
 			Entries  uint64        `json:"entries"`
@@ -88,7 +87,7 @@ func gapWords(g reports.Gap) string {
 // PrintEntry prints an entry as a line, or as JSON.
 func PrintEntry(w io.Writer, e *Entry, format string) error {
 	if format == reports.JSONFormat {
-		return printJSON(w, e)
+		return reports.PrintJSON(w, e)
 	}
 	var links []string
 	for _, l := range e.Record.Links {
@@ -106,15 +105,6 @@ func PrintEntry(w io.Writer, e *Entry, format string) error {
 		links = append(links[:most], fmt.Sprintf("and %d more", n))
 	}
 	_, err := fmt.Fprintf(w, "%6d  %s  exit %d  %s\n", e.Seq, stamp(e.Record.Finished), e.Record.ExitCode, reports.Clean(strings.Join(links, ", ")))
-	return err
-}
-
-func printJSON(w io.Writer, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(w, "%s\n", b)
 	return err
 }
 
