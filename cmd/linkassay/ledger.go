@@ -58,13 +58,16 @@ func (f *ledgerFlags) openLedger(ctx context.Context) error {
 	if err != nil {
 		return usageError("--ledger: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, ledgerTime)
+	bounded, cancel := context.WithTimeout(ctx, ledgerTime)
 	defer cancel()
-	f.open, err = ledger.OpenOrCreate(ctx, p, ledger.Options{Tool: "linkassay " + version, Every: f.every})
+	f.open, err = ledger.OpenOrCreate(bounded, p, ledger.Options{Tool: "linkassay " + version, Every: f.every})
 	if err == nil {
-		_, err = f.open.Head(ctx)
+		_, err = f.open.Head(bounded)
 	}
-	return withCode(exitUntold, err)
+	if err != nil {
+		return untold(ctx, err)
+	}
+	return nil
 }
 
 func (f *ledgerFlags) closeLedger() {
