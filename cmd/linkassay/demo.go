@@ -47,6 +47,10 @@ away; its public half goes to DIR.allowed_signers.`,
 			if flags.slow && opts.Timing.IdleScale == 0 {
 				opts.HurryIdle(hurriedIdle)
 			}
+			if err := flags.ledger.openLedger(cmd.Context()); err != nil {
+				return err
+			}
+			defer flags.ledger.closeLedger()
 			d := demo{app: a, fault: fault, p: a.newProgress()}
 			return d.run(cmd.Context(), opts, flags)
 		},
@@ -93,6 +97,7 @@ func (d *demo) run(ctx context.Context, opts lab.Options, flags judgeFlags) erro
 		}
 		run.err = err
 		run.write(ctx)
+		run.appendLedger(ctx)
 		return run.err
 	}
 	d.p.line("verifying from %d vantages", len(d.way.vantages))

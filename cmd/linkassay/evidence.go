@@ -9,14 +9,15 @@ import (
 
 	"github.com/linkassay/linkassay/reports"
 	"github.com/linkassay/linkassay/reports/evidence"
+	"github.com/linkassay/linkassay/reports/evidence/ledger"
 )
 
 func newEvidence(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "evidence",
 		Short: "Verify and compare the evidence of runs, offline",
-		Long: `evidence works on the bundles that verify and demo write with --out. It needs no AWS account and no
-network.`,
+		Long: `evidence works on the bundles that verify and demo write with --out, and on the ledgers that they add to with
+--ledger. It needs no AWS account, and no network for what is in a folder.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usageError("no command evidence %s; linkassay evidence --help lists them", args[0])
@@ -27,7 +28,7 @@ network.`,
 			return usageError("say what to do with the evidence: linkassay evidence verify DIR")
 		},
 	}
-	cmd.AddCommand(newEvidenceVerify(a), newEvidenceDiff(a))
+	cmd.AddCommand(newEvidenceVerify(a), newEvidenceDiff(a), newEvidenceLedger(a))
 	return cmd
 }
 
@@ -35,9 +36,10 @@ func newEvidenceVerify(a *app) *cobra.Command {
 	var (
 		format, allowed, ca string
 		o                   evidence.Options
+		l                   ledgerVerify
 	)
 	cmd := &cobra.Command{
-		Use:   "verify DIR",
+		Use:   "verify DIR|LEDGER",
 		Short: "Verify a bundle: signature, digests, and that the checks say again what was recorded",
 		Long: `verify says whether a bundle is complete, unchanged and by whom it is signed, and judges the recorded
 observations again: the checks must give the same status, facts and blockers as are recorded.
@@ -46,13 +48,22 @@ A signature is worth something only with --allowed-signers, a list in the format
 from its owner and not with the bundle. A bundle without a signature is verified too, unless
 --require-signature is given; its digests prove integrity against accident only.
 
+Of a ledger, a folder or s3://BUCKET/PREFIX, verify says what evidence ledger verify says.
+
 Exit codes: 0 verified; 1 refused; 2 wrong usage; 3 unreadable, or made by a newer linkassay.`,
 		Example: `  linkassay evidence verify evidence/
-  linkassay evidence verify evidence/ --allowed-signers allowed_signers --require-signature`,
+  linkassay evidence verify evidence/ --allowed-signers allowed_signers --require-signature
+  linkassay evidence verify runs/ --head heads.txt`,
 		Args: oneBundle,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := resultFormat(format); err != nil {
 				return err
+			}
+			if isLedger(args[0]) {
+				return l.verify(cmd, a, args[0], format)
+			}
+			if l.given() {
+				return usageError("--head and --every are for ledgers, and %s is none: it has no %s", args[0], ledger.GenesisName)
 			}
 			if o.Principal != "" && allowed == "" {
 				return usageError("--principal needs --allowed-signers: the list says whose a key is")
@@ -85,6 +96,7 @@ Exit codes: 0 verified; 1 refused; 2 wrong usage; 3 unreadable, or made by a new
 	cmd.Flags().StringVar(&ca, "timestamp-ca", "", "PEM file with the root certificates of the time stamping authority; default: the system's")
 	cmd.Flags().StringVar(&o.Principal, "principal", "", "who must have signed; default: whoever of --allowed-signers")
 	cmd.Flags().StringVar(&format, "format", "table", "what to print: table or json")
+	l.register(cmd)
 	return cmd
 }
 

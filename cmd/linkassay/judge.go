@@ -29,6 +29,7 @@ type judgeFlags struct {
 	slow    bool
 	given   func(flag string) bool // whether the flag stood on the command line
 	seal    evidence.SealOptions   // how the bundle in out is sealed
+	ledger  ledgerFlags
 }
 
 // With --wait, so many rounds in a row must be good; and no more than that can be asked for.
@@ -56,6 +57,7 @@ func (f *judgeFlags) register(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&f.wait, "wait", 0, "poll the control plane until its states are final, then look again until --settle rounds in a row are good; at most this long, such as 10m")
 	cmd.Flags().BoolVar(&f.slow, "slow", false, "also keep connections silent for about as long as timeouts.idle (350s by default), to see whether they last")
 	cmd.Flags().IntVar(&f.settle, "settle", defaultSettle, "with --wait, how many rounds in a row must be good")
+	f.ledger.register(cmd)
 }
 
 // check refuses wrong flags before anything is touched.
@@ -96,7 +98,7 @@ func (f *judgeFlags) check() error {
 			return usageError("--out: %v", err)
 		}
 	}
-	return nil
+	return f.ledger.check()
 }
 
 // selects refuses a label filter that matches no check of the links, before any of them is observed.
@@ -295,9 +297,10 @@ func (s *assay) write(ctx context.Context) {
 	}
 }
 
-// finish seals the bundle, then prints the report.
+// finish seals the bundle, adds the run to the ledger, then prints the report.
 func (s *assay) finish(ctx context.Context) {
 	s.write(ctx)
+	s.appendLedger(ctx)
 	if err := s.print(&s.report, s.flags.format); err != nil {
 		s.err = errors.Join(s.err, printError(err))
 	}

@@ -59,7 +59,7 @@ is left over; 130 interrupted.`,
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log what is being done to stderr")
 	root.AddCommand(
 		newDemo(a), newVerify(a), newDiagnose(a), newApply(a), newDestroy(a), newLab(a),
-		newEvidence(a), newInit(a), newValidate(a), newSchema(a), newList(a), newExplain(a),
+		newEvidence(a), newReport(a), newInit(a), newValidate(a), newSchema(a), newList(a), newExplain(a),
 	)
 	root.InitDefaultCompletionCmd("completion")
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {

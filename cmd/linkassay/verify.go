@@ -27,11 +27,12 @@ func newVerify(a *app) *cobra.Command {
 		Short: "Observe a link from every vantage and judge it",
 		Long: `verify reads both accounts (never writing), asks DNS, connects from every vantage of the link
 file, judges what it saw with every check, and names the one root cause where something is wrong.
-Without --out nothing is written to disk.`,
+Without --out and --ledger nothing is written to disk.`,
 		Example: `  linkassay verify -f link.yaml
   linkassay verify -f link.yaml --out evidence/ --wait 10m
   linkassay verify -f link.yaml --out evidence/ --sign ~/.ssh/id_ed25519
   linkassay verify -f link.yaml --slow
+  linkassay verify -f link.yaml --ledger runs/ --every 5m
   linkassay verify -f link.yaml --label-filter 'dns' --format json`,
 		Args: flagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -61,6 +62,10 @@ Without --out nothing is written to disk.`,
 			if err := a.openSeal(cmd.Context(), seal, &flags); err != nil { // before the run, not after it
 				return err
 			}
+			if err := flags.ledger.openLedger(cmd.Context()); err != nil {
+				return err
+			}
+			defer flags.ledger.closeLedger()
 			run := a.newAssay(flags)
 			run.judge(cmd.Context(), a.observeAll(cmd.Context(), links, ways, &flags))
 			run.finish(cmd.Context())
