@@ -269,6 +269,21 @@ func (p *tab) evaluate(expression string, result any) {
 	}
 }
 
+// processorTime is how long processors were at work for all processes of the browser.
+func (b *browser) processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var answer struct {
+		ProcessInfo []struct{ CPUTime float64 } // seconds
+	}
+	whole := &tab{t: t, b: b}
+	whole.must("SystemInfo.getProcessInfo", nil, &answer)
+	var sum float64
+	for _, p := range answer.ProcessInfo {
+		sum += p.CPUTime
+	}
+	return time.Duration(sum * float64(time.Second))
+}
+
 // looks sets the width in pixels, the colour scheme and the medium (screen or print).
 func (p *tab) looks(width int, scheme, medium string) {
 	p.t.Helper()

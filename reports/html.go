@@ -104,7 +104,7 @@ type indexRow struct {
 
 // linksInFull is how many links are shown with everything, the broken ones first. Those beyond are shown with their
 // causes and checks, but in words: a browser takes seconds over a thousand drawings that nobody looks at.
-const linksInFull = 50
+const linksInFull = 30
 
 // utc is how the page tells a time.
 const utc = "2006-01-02 15:04:05 UTC"
