@@ -78,7 +78,7 @@ type file struct {
 	write func(w io.Writer) error
 }
 
-// Write writes run.json, junit.xml and report.md into dir, which it makes if need be. Each goes to a
+// Write writes run.json, junit.xml, report.md, report.html and controls.csv into dir, which it makes if need be. Each goes to a
 // temporary name, is synced and renamed, all of them only after all were written: a full disk leaves
 // nothing half-written behind. The error names the file.
 func Write(dir string, r *Report) error {
@@ -87,6 +87,7 @@ func Write(dir string, r *Report) error {
 		{"junit.xml", func(w io.Writer) error { return writeJUnit(w, r) }},
 		{"report.md", func(w io.Writer) error { return writeMarkdown(w, r) }},
 		{"report.html", func(w io.Writer) error { return WriteHTML(w, r) }},
+		{ControlsFile, func(w io.Writer) error { return writeControls(w, r) }},
 	})
 }
 

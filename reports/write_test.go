@@ -34,7 +34,7 @@ func TestWrite(t *testing.T) {
 	if err := Write(dir, r); err != nil {
 		t.Fatal(err)
 	}
-	if got := names(t, dir); !slices.Equal(got, []string{"junit.xml", "report.html", "report.md", "run.json"}) {
+	if got := names(t, dir); !slices.Equal(got, []string{"controls.csv", "junit.xml", "report.html", "report.md", "run.json"}) {
 		t.Errorf("%v", got)
 	}
 	b, err := os.ReadFile(filepath.Join(dir, "run.json"))

@@ -45,7 +45,7 @@ func (f *judgeFlags) filter() string {
 
 func (f *judgeFlags) register(cmd *cobra.Command) {
 	f.given = cmd.Flags().Changed
-	cmd.Flags().StringVar(&f.out, "out", "", "directory for run.json, junit.xml, report.md and report.html; must be absent or empty")
+	cmd.Flags().StringVar(&f.out, "out", "", "directory for run.json, junit.xml, report.md, report.html and controls.csv; must be absent or empty")
 	cmd.Flags().StringVar(&f.format, "format", "table", "what to print: table, markdown or json")
 	cmd.Flags().StringVar(&f.labels, "label-filter", "", "only the checks that match this Ginkgo label filter; labels are check ids, areas, severities and link:NAME, such as 'dns || reachability'")
 	cmd.Flags().StringVar(&f.profile, "profile", string(suites.Acceptance), "which checks: acceptance (all), canary (what can break in use), or audit (access, exposure, encryption, redundancy, ownership)")
