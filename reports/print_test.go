@@ -204,7 +204,7 @@ func TestHugeReports(t *testing.T) {
 func TestUnknownFormat(t *testing.T) {
 	t.Parallel()
 	err := Print(io.Discard, report(t), "yaml", PrintOptions{})
-	if err == nil || !strings.Contains(err.Error(), "expected table, markdown or json") {
+	if err == nil || !strings.Contains(err.Error(), "expected one of table, markdown, json, asff") {
 		t.Error(err)
 	}
 }

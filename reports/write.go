@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // ErrNotEmpty says that the directory for reports holds something already.
@@ -90,6 +91,7 @@ func Files(r *Report) []File {
 		{"junit.xml", func(w io.Writer) error { return writeJUnit(w, r) }},
 		{"report.md", func(w io.Writer) error { return writeMarkdown(w, r) }},
 		{"report.html", func(w io.Writer) error { return WriteHTML(w, r) }},
+		{ControlsFile, func(w io.Writer) error { return writeControls(w, r) }},
 	}
 }
 
@@ -107,7 +109,11 @@ const (
 	TableFormat    = "table"
 	MarkdownFormat = "markdown"
 	JSONFormat     = "json"
+	ASFFFormat     = "asff" // findings for AWS Security Hub
 )
+
+// Formats lists the formats of Print, the default first.
+func Formats() []string { return []string{TableFormat, MarkdownFormat, JSONFormat, ASFFFormat} }
 
 // PrintOptions say how a report is printed as a table.
 type PrintOptions struct {
@@ -116,7 +122,7 @@ type PrintOptions struct {
 	Full  bool // of a diagnosis: all that is known of each hop, however long
 }
 
-// Print writes the report to w, such as stdout, in one of the formats table, markdown and json. A
+// Print writes the report to w, such as stdout, in one of Formats. A
 // closed pipe is an error that is syscall.EPIPE.
 func Print(w io.Writer, r *Report, format string, opts PrintOptions) error {
 	var err error
@@ -127,8 +133,10 @@ func Print(w io.Writer, r *Report, format string, opts PrintOptions) error {
 		err = writeMarkdown(w, r)
 	case JSONFormat:
 		err = writeJSON(w, r)
+	case ASFFFormat:
+		err = writeASFF(w, r)
 	default:
-		return fmt.Errorf("unknown format %q: expected table, markdown or json", format)
+		return fmt.Errorf("unknown format %q: expected one of %s", format, strings.Join(Formats(), ", "))
 	}
 	if err != nil {
 		return fmt.Errorf("print the report: %w", err)

@@ -37,7 +37,7 @@ func TestFiles(t *testing.T) {
 			t.Error("run.json differs from what is printed")
 		}
 	}
-	if want := []string{"run.json", "dns.txt", "certificates.pem", "junit.xml", "report.md", "report.html"}; !slices.Equal(got, want) {
+	if want := []string{"run.json", "dns.txt", "certificates.pem", "junit.xml", "report.md", "report.html", ControlsFile}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }

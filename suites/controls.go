@@ -1,9 +1,13 @@
 package suites
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"go.yaml.in/yaml/v4"
@@ -17,7 +21,14 @@ type Control struct {
 	Framework string // its key, such as nist
 	Name      string // the framework's name and version, such as NIST SP 800-53 Rev. 5
 	ID        string // such as SC-7(5)
+	Cited     string // the ID as a text that nothing takes for a number or a date, such as Req. 1.2.1
 	Title     string
+}
+
+// Coverage is a control with the checks that provide evidence for it.
+type Coverage struct {
+	Control
+	Checks []Check // in the catalogue's order; none where no check is mapped to it
 }
 
 // ControlMap says which controls each check provides evidence for. It is versioned, since an auditor
@@ -32,6 +43,7 @@ type ControlMap struct {
 // Framework is a catalogue of controls.
 type Framework struct {
 	Name     string            `yaml:"name"`
+	Cite     string            `yaml:"cite"`     // what stands before an id where it is cited; may be empty
 	Controls map[string]string `yaml:"controls"` // titles by id
 }
 
@@ -58,11 +70,62 @@ func (m *ControlMap) Of(c Check) []Control {
 	var out []Control
 	for _, key := range frameworks() {
 		for _, id := range mapped[key] {
-			f := m.Frameworks[key]
-			out = append(out, Control{Framework: key, Name: f.Name, ID: id, Title: f.Controls[id]})
+			out = append(out, m.control(key, id))
 		}
 	}
 	return out
+}
+
+func (m *ControlMap) control(framework, id string) Control {
+	f := m.Frameworks[framework]
+	return Control{Framework: framework, Name: f.Name, ID: id, Cited: f.Cite + id, Title: f.Controls[id]}
+}
+
+// Coverage lists every control of every framework, in the order in which their documents number them, with its checks.
+func (m *ControlMap) Coverage(catalogue []Check) []Coverage {
+	type key struct{ framework, id string }
+	checks := map[key][]Check{}
+	for _, c := range catalogue {
+		for _, control := range m.Of(c) {
+			k := key{control.Framework, control.ID}
+			checks[k] = append(checks[k], c)
+		}
+	}
+	var out []Coverage
+	for _, framework := range frameworks() {
+		ids := slices.SortedFunc(maps.Keys(m.Frameworks[framework].Controls), inNumbers)
+		for _, id := range ids {
+			out = append(out, Coverage{m.control(framework, id), checks[key{framework, id}]})
+		}
+	}
+	return out
+}
+
+// inNumbers compares ids so that A.5.9 comes before A.5.14.
+func inNumbers(a, b string) int {
+	rest := func(s string) (number int, tail string) {
+		tail = strings.TrimLeft(s, "0123456789")
+		number, err := strconv.Atoi(s[:len(s)-len(tail)])
+		if err != nil {
+			return -1, s
+		}
+		return number, tail
+	}
+	for a != "" && b != "" {
+		n, tailA := rest(a)
+		k, tailB := rest(b)
+		switch {
+		case n != k:
+			return cmp.Compare(n, k)
+		case n >= 0:
+			a, b = tailA, tailB
+		case a[0] != b[0]:
+			return cmp.Compare(a[0], b[0])
+		default:
+			a, b = a[1:], b[1:]
+		}
+	}
+	return cmp.Compare(len(a), len(b))
 }
 
 // Validate refuses frameworks, controls and checks that there are not, and checks that are not mapped.

@@ -1,6 +1,7 @@
 package suites
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -50,5 +51,33 @@ func TestControlsRefuse(t *testing.T) {
 		if err := m.Validate(catalogue); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
+	}
+}
+
+func TestCoverage(t *testing.T) {
+	t.Parallel()
+	m := &ControlMap{
+		Frameworks: map[string]Framework{
+			"iso":  {Name: "ISO", Controls: map[string]string{"A.8.20": "a", "A.5.14": "b", "A.5.9": "c"}},
+			"nist": {Name: "NIST", Controls: map[string]string{"SC-8(1)": "a", "SC-7(5)": "b", "SC-20": "c", "SC-7": "d", "SC-8": "e", "CP-2(8)": "f", "AC-3": "g"}},
+			"pci":  {Name: "PCI", Cite: "Req. ", Controls: map[string]string{"12.5.2": "a", "1.2.1": "b", "1.4.2": "c"}},
+		},
+		Areas:  map[string]map[string][]string{"dns": {"nist": {"SC-20", "SC-7"}}},
+		Checks: map[string]map[string][]string{"dns.b": {"pci": {"1.2.1"}, "nist": {"SC-7"}}},
+	}
+	var got []string
+	for _, c := range m.Coverage([]Check{{ID: "dns.a", Area: "dns"}, {ID: "dns.b", Area: "dns"}}) {
+		s := c.Cited
+		for _, check := range c.Checks {
+			s += " " + check.ID
+		}
+		got = append(got, s)
+	}
+	want := []string{
+		"AC-3", "CP-2(8)", "SC-7 dns.a dns.b", "SC-7(5)", "SC-8", "SC-8(1)", "SC-20 dns.a",
+		"Req. 1.2.1 dns.b", "Req. 1.4.2", "Req. 12.5.2", "A.5.9", "A.5.14", "A.8.20",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,8 +51,9 @@ func (f *judgeFlags) filter() string {
 
 func (f *judgeFlags) register(cmd *cobra.Command) {
 	f.given = cmd.Flags().Changed
-	cmd.Flags().StringVar(&f.out, "out", "", "directory for the evidence: run.json, junit.xml, report.md, report.html and their digests; must be absent or empty")
-	cmd.Flags().StringVar(&f.format, "format", "table", "what to print: table, markdown or json")
+	cmd.Flags().StringVar(&f.out, "out", "", "directory for the evidence: run.json, junit.xml, report.html, controls.csv and others, and their digests; must be absent or empty")
+	cmd.Flags().StringVar(&f.format, "format", reports.TableFormat, "what to print: "+strings.Join(reports.Formats(), ", ")+" (asff: findings for AWS Security Hub)")
+	completeFormats(cmd)
 	cmd.Flags().StringVar(&f.labels, "label-filter", "", "only the checks that match this Ginkgo label filter; labels are check ids, areas, severities and link:NAME, such as 'dns || reachability'")
 	cmd.Flags().StringVar(&f.profile, "profile", string(suites.Acceptance), "which checks: acceptance (all), canary (what can break in use), or audit (access, exposure, encryption, redundancy, ownership)")
 	cmd.Flags().StringVar(&f.failOn, "fail-on", "", "what fails the run beside critical checks: warning, or advice (warnings too)")
@@ -60,12 +63,18 @@ func (f *judgeFlags) register(cmd *cobra.Command) {
 	f.ledger.register(cmd)
 }
 
+// completeFormats makes the shell offer the formats.
+func completeFormats(cmd *cobra.Command) {
+	err := cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(reports.Formats(), cobra.ShellCompDirectiveNoFileComp))
+	if err != nil {
+		panic(err) // the flag is there: it is registered beside this
+	}
+}
+
 // check refuses wrong flags before anything is touched.
 func (f *judgeFlags) check() error {
-	switch f.format {
-	case "table", "markdown", "json":
-	default:
-		return usageError("--format %q: expected table, markdown or json", f.format)
+	if !slices.Contains(reports.Formats(), f.format) {
+		return usageError("--format %q: expected one of %s", f.format, strings.Join(reports.Formats(), ", "))
 	}
 	switch suites.Severity(f.failOn) {
 	case "", suites.Warning, suites.Advice:
