@@ -76,9 +76,16 @@ browser: $(AXE)
 $(AXE):
 	npm install --silent --no-save --no-audit --no-fund --ignore-scripts --prefix $(TOOLS) axe-core@4.14.1
 
-# The pictures of the report in docs/.
+# The pictures of the report in docs/, of two runs of the demo.
+CHROMIUM := chromium --headless --disable-gpu --disable-dev-shm-usage --hide-scrollbars $(if $(filter 0,$(shell id -u)),--no-sandbox)
+
 pictures:
-	PICTURES=$(CURDIR)/docs $(GO) test ./reports -count=1 -run '^TestBrowserTakesThePicturesOfTheDocs$$' -v
+	$(MAKE) build VERSION=devel
+	rm -rf out/pictures && mkdir -p out/pictures
+	./$(BIN) demo --seed 7 --wait 1m --out out/pictures/healthy >/dev/null
+	./$(BIN) demo --seed 7 --fault listener-missing --out out/pictures/broken >/dev/null; test $$? = 1
+	for name in healthy broken; do $(CHROMIUM) --user-data-dir=$(CURDIR)/out/pictures/profile --window-size=1080,1180 \
+	  --screenshot=$(CURDIR)/docs/report-$$name.png file://$(CURDIR)/out/pictures/$$name/report.html; done
 
 # What is generated and committed: docs/catalogue.md, the list of check ids, and the link file's schema. Tests fail when
 # one of them is out of date.

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -79,6 +80,7 @@ type document struct {
 	Counts         string
 	Exits, Notes   []string
 	Index          []indexRow // more than one link
+	Brief          string     // says that there are links told in words
 	// Links makes each section when it is written: a fleet's would not fit side by side.
 	Links      iter.Seq[*section]
 	Outside    []string
@@ -122,7 +124,7 @@ func newDocument(r *Report) (*document, error) {
 		d.Exits = append(d.Exits, clean(fmt.Sprintf("exit %d: %s", r.ExitCode, reason)))
 	}
 	for _, n := range r.Notes {
-		d.Notes = append(d.Notes, clean(n))
+		d.Notes = append(d.Notes, clean("note: "+n))
 	}
 	for _, x := range r.NotInScope() {
 		d.Outside = append(d.Outside, clean(x.words()))
@@ -133,6 +135,7 @@ func newDocument(r *Report) (*document, error) {
 	}
 	if len(r.Links) > linksInFull {
 		d.Mapped, evidence.of = evidence.mapped, nil
+		d.Brief = fmt.Sprintf("The first %d links have everything that was seen; those below them are told in words. A run of one link (verify --link NAME --out DIR) has a page of its own with everything, and run.json has all of all.", linksInFull)
 	}
 	anchors := newAnchors(r)
 	summary := r.Summary()
@@ -153,7 +156,11 @@ func newDocument(r *Report) (*document, error) {
 	}
 	d.Links = func(yield func(*section) bool) {
 		for k, i := range order {
-			if !yield(newSection(r, r.Links[i], anchors[i], evidence, k >= linksInFull)) {
+			s := newSection(r, r.Links[i], anchors[i], evidence, k >= linksInFull)
+			if d.Single {
+				s.Remarks = slices.Concat(d.Exits, d.Notes)
+			}
+			if !yield(s) {
 				return
 			}
 		}

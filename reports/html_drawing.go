@@ -56,7 +56,7 @@ const (
 	headHeight        = 44
 	inset             = 12
 	linesShown        = 2
-	tallLines         = 4
+	lineHeight        = 15
 )
 
 // columnsAt are the left edge and the width of each column, in letters' room too.
@@ -74,6 +74,7 @@ func draw(p linkPath) *drawing {
 		}
 	}
 	tall := len(p.Zones)*(rowHeight+rowGap) - rowGap
+	tallLines := linesShown + (tall-rowHeight)/lineHeight
 	box := func(column, y, height, lines int, h hop) {
 		d.Boxes = append(d.Boxes, newBox(x[column], y, w[column], height, lines, h))
 	}
@@ -153,7 +154,7 @@ func newBox(x, y, w, height, most int, h hop) drawnBox {
 		if i == most {
 			break
 		}
-		b.Lines = append(b.Lines, at(x+inset, y+36+15*i, short(l, letters)))
+		b.Lines = append(b.Lines, at(x+inset, y+36+lineHeight*i, short(l, letters)))
 	}
 	b.Word = at(x+inset+18, y+height-11, short(h.Word, letters-2))
 	return b

@@ -41,6 +41,9 @@ func consumerHop(o *probes.Observation) hop {
 		}
 	}
 	h.Lines = append(h.Lines, plural(len(reaching), "vantage", "vantages"))
+	for _, v := range reaching {
+		h.Lines = append(h.Lines, clean(v))
+	}
 	lookups, name := itemValue(o.DNS.Private), "name"
 	if o.Link.PrivateDNSName == "" {
 		lookups, name = itemValue(o.DNS.Regional), "regional name"

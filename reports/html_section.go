@@ -14,6 +14,7 @@ type section struct {
 	Anchor, Name    string
 	Tone            tone
 	Outcome, Counts string
+	Remarks         []string // on the run, where it was of one link
 	Facts           []pair
 	Interrupted     bool
 	Panics          []string
@@ -99,6 +100,9 @@ func newSection(r *Report, l LinkReport, at anchors, e *evidence, brief bool) *s
 func factsOf(l LinkReport) []pair {
 	o := l.Observation
 	when := o.Started.UTC().Format(utc) + ", in " + took(o.Finished.Sub(o.Started))
+	if o.Started.IsZero() {
+		when = "not at all"
+	}
 	if n := len(l.Rounds); n > 1 {
 		when += fmt.Sprintf(", the last of %d rounds", n)
 	}

@@ -191,7 +191,7 @@ func TestPageSays(t *testing.T) {
 	}
 	for name, want := range map[string][]string{
 		"security-group-closed": {
-			"exit 1: a required check failed", "orders BROKEN", "1 failed, 10 blocked", "2026-09-01 08:30:00 UTC", "internet (must not get through)", "Cause 1 connection.endpoint-security-group",
+			"orders BROKEN", "1 failed, 10 blocked", "2026-09-01 08:30:00 UTC", "internet (must not get through)", "exit 1: a required check failed", "Cause 1 connection.endpoint-security-group",
 			"port 80no rule admits it", "aws ec2 authorize-security-group-ingress --group-id sg-0e", "The path", "80, 443: timed out", "must not get through", "Blocked by connection.endpoint-security-group", "NIST SP 800-53 Rev. 5",
 		},
 		"consumer-only":    {"WORKS", "not asked: no access", "Not verified 18 checks: no access to the provider side", "answers on 80, 443", "no access to it"},

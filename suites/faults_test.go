@@ -29,6 +29,7 @@ func faults() []fault {
 		recordFaults(),
 		nameFaults(),
 		pathFaults(),
+		zoneFaults(),
 		familyFaults(),
 		identityFaults(),
 		idleFaults(),

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
 
 	"github.com/linkassay/linkassay/provision"
 	"github.com/linkassay/linkassay/provision/awsapi"
+	"github.com/linkassay/linkassay/provision/lab/internal/names"
 )
 
 // LinkName and PrivateDNSName are those of the walk-through's link.
@@ -170,12 +172,47 @@ func (l *Lab) Subnets(account string) []Subnet {
 	return out
 }
 
-// Provision builds the walk-through's link and returns it with its ids.
+// Provision builds the walk-through's link and returns it with its ids, once its private DNS name answers: AWS says
+// that an endpoint is available some time before that.
 func (l *Lab) Provision(ctx context.Context, progress func(provision.Event)) (provision.Link, error) {
 	link := l.Link()
 	sides, err := provision.Open(ctx, &link, l.Open)
 	if err != nil {
 		return link, err
 	}
-	return provision.Apply(ctx, &link, sides, provision.Options{Progress: progress})
+	built, err := provision.Apply(ctx, &link, sides, provision.Options{Progress: progress})
+	if err != nil {
+		return built, err
+	}
+	return built, l.untilNamed(ctx, built.Consumer.EndpointID)
+}
+
+// untilNamed waits until the VPC's resolver has the zone of the endpoint's private DNS name, where it is to have one.
+func (l *Lab) untilNamed(ctx context.Context, endpointID string) error {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !l.named(endpointID) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait until the private DNS name of %s answers: %w", endpointID, ctx.Err())
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+func (l *Lab) named(endpointID string) bool {
+	w := l.world
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	e := w.endpoints[endpointID]
+	if e == nil {
+		return true
+	}
+	name, v, n := w.privateNameOf(e), w.vpcs[e.vpc], l.plane.networks[e.vpc]
+	if name == "" || v == nil || n == nil || !v.dnsSupport || !v.dnsHostnames || !e.inState(endpointAvailable) {
+		return true
+	}
+	origin := fqdn(strings.TrimPrefix(name, "*."))
+	return slices.ContainsFunc(n.private, func(z *names.Zone) bool { return z.Origin() == origin })
 }
