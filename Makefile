@@ -15,7 +15,7 @@ RACE := ./provision/... ./probes/...
 SEED ?= 1
 RUNS ?= 1000
 
-.PHONY: all build demo test faults healthy race bench lint fuzz cross schema docs browser pictures clean
+.PHONY: all build demo test faults healthy tamper race bench lint fuzz cross schema docs browser pictures clean
 
 all: build
 
@@ -35,6 +35,10 @@ faults:
 # A thousand healthy runs of any size and pace, of which none may fail; CI does 100: make healthy RUNS=100.
 healthy:
 	$(GO) test ./suites -count=1 -timeout 20m -run '^TestHealthyRuns$$' -v -args -seed $(SEED) -healthy-runs $(RUNS)
+
+# Every single-byte change of every file of a bundle is refused; make test tries a part of them.
+tamper:
+	$(GO) test ./reports/evidence -count=1 -timeout 20m -run '^TestEveryByteCounts$$' -v -args -every-byte
 
 race:
 	$(GO) test -race -p 1 -timeout 20m $(RACE)
