@@ -129,9 +129,11 @@ func findingOf(r *Report, l LinkReport, v suites.Verdict, check suites.Check, co
 			f.Compliance.RelatedRequirements = append(f.Compliance.RelatedRequirements, cut(requirement(c), maxRequirement))
 		}
 	}
-	if v.Fix != nil && v.Fix.Text != "" {
-		f.Remediation = &FindingRemediation{}
-		f.Remediation.Recommendation.Text = cut(v.Fix.Text, maxRemediation)
+	if v.Fix != nil {
+		if text := cut(v.Fix.Text, maxRemediation); text != "" {
+			f.Remediation = &FindingRemediation{}
+			f.Remediation.Recommendation.Text = text
+		}
 	}
 	return f
 }

@@ -102,11 +102,19 @@ func controlCellsOf(r *Report, l LinkReport, catalogue []suites.Check) controlCe
 	return cells
 }
 
+// notSelected says why a check was not asked.
 func notSelected(r *Report) string {
+	var asked []string
 	if r.Profile != "" && r.Profile != suites.Acceptance {
-		return fmt.Sprintf("not selected: the run asked for checks of the profile %s", r.Profile)
+		asked = append(asked, "of the profile "+string(r.Profile))
 	}
-	return "not selected: the run asked for other checks"
+	if r.Selection != "" {
+		asked = append(asked, "that match "+r.Selection)
+	}
+	if len(asked) == 0 {
+		return "not selected: the run asked for other checks"
+	}
+	return "not selected: the run asked for checks " + strings.Join(asked, " and ")
 }
 
 // assessment is what a verdict comes to for an auditor: only what passed or failed was assessed.

@@ -204,7 +204,7 @@ func TestHugeReports(t *testing.T) {
 func TestUnknownFormat(t *testing.T) {
 	t.Parallel()
 	err := Print(io.Discard, report(t), "yaml", PrintOptions{})
-	if err == nil || !strings.Contains(err.Error(), "expected one of table, markdown, json, asff") {
+	if err == nil || !strings.Contains(err.Error(), "expected one of table, markdown, json, asff, oscal") {
 		t.Error(err)
 	}
 }

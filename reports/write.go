@@ -109,17 +109,22 @@ const (
 	TableFormat    = "table"
 	MarkdownFormat = "markdown"
 	JSONFormat     = "json"
-	ASFFFormat     = "asff" // findings for AWS Security Hub
+	ASFFFormat     = "asff"  // findings for AWS Security Hub
+	OSCALFormat    = "oscal" // OSCAL Assessment Results
 )
 
 // Formats lists the formats of Print, the default first.
-func Formats() []string { return []string{TableFormat, MarkdownFormat, JSONFormat, ASFFFormat} }
+func Formats() []string {
+	return []string{TableFormat, MarkdownFormat, JSONFormat, ASFFFormat, OSCALFormat}
+}
 
 // PrintOptions say how a report is printed as a table.
 type PrintOptions struct {
 	Width int  // columns, such as the terminal's; 0 means 100
 	Color bool // colour the status cells
 	Full  bool // of a diagnosis: all that is known of each hop, however long
+	// Bundle is the directory that the run's files are in, for OSCAL to refer to; empty where there is none.
+	Bundle string
 }
 
 // Print writes the report to w, such as stdout, in one of Formats. A
@@ -135,6 +140,8 @@ func Print(w io.Writer, r *Report, format string, opts PrintOptions) error {
 		err = writeJSON(w, r)
 	case ASFFFormat:
 		err = writeASFF(w, r)
+	case OSCALFormat:
+		err = writeOSCAL(w, r, opts.Bundle)
 	default:
 		return fmt.Errorf("unknown format %q: expected one of %s", format, strings.Join(Formats(), ", "))
 	}

@@ -52,7 +52,7 @@ func (f *judgeFlags) filter() string {
 func (f *judgeFlags) register(cmd *cobra.Command) {
 	f.given = cmd.Flags().Changed
 	cmd.Flags().StringVar(&f.out, "out", "", "directory for the evidence: run.json, junit.xml, report.html, controls.csv and others, and their digests; must be absent or empty")
-	cmd.Flags().StringVar(&f.format, "format", reports.TableFormat, "what to print: "+strings.Join(reports.Formats(), ", ")+" (asff: findings for AWS Security Hub)")
+	cmd.Flags().StringVar(&f.format, "format", reports.TableFormat, "what to print: "+strings.Join(reports.Formats(), ", ")+" (asff: findings for AWS Security Hub; oscal: OSCAL Assessment Results)")
 	completeFormats(cmd)
 	cmd.Flags().StringVar(&f.labels, "label-filter", "", "only the checks that match this Ginkgo label filter; labels are check ids, areas, severities and link:NAME, such as 'dns || reachability'")
 	cmd.Flags().StringVar(&f.profile, "profile", string(suites.Acceptance), "which checks: acceptance (all), canary (what can break in use), or audit (access, exposure, encryption, redundancy, ownership)")
@@ -310,7 +310,11 @@ func (s *assay) write(ctx context.Context) {
 func (s *assay) finish(ctx context.Context) {
 	s.write(ctx)
 	s.appendLedger(ctx)
-	if err := s.print(&s.report, s.flags.format); err != nil {
+	opts := s.printOptions()
+	if !s.unwritten {
+		opts.Bundle = s.flags.out
+	}
+	if err := reports.Print(s.out, &s.report, s.flags.format, opts); err != nil {
 		s.err = errors.Join(s.err, printError(err))
 	}
 }

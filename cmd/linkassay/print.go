@@ -8,11 +8,6 @@ import (
 	"github.com/linkassay/linkassay/reports"
 )
 
-// print writes the report to standard output.
-func (a *app) print(r *reports.Report, format string) error {
-	return reports.Print(a.out, r, format, a.printOptions())
-}
-
 // printOptions fit what is printed to standard output: as wide as the terminal, with colour only there.
 func (a *app) printOptions() reports.PrintOptions {
 	o := reports.PrintOptions{}
