@@ -49,6 +49,8 @@ type Clients struct {
 	STS     *sts.Client
 	Region  string
 
+	config    aws.Config    // for what is asked without an SDK client
+	timeout   time.Duration // of one call with all its attempts
 	calls     atomic.Int64
 	throttled atomic.Int64
 	clock     atomic.Pointer[time.Duration] // what the last answer said
@@ -130,6 +132,7 @@ func Open(ctx context.Context, a Access, opts ...Option) (*Clients, error) {
 	c.KMS = kms.NewFromConfig(cfg)
 	c.Route53 = route53.NewFromConfig(cfg)
 	c.STS = sts.NewFromConfig(cfg)
+	c.config, c.timeout = cfg, o.timeout
 	return c, nil
 }
 
