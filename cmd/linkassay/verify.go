@@ -11,6 +11,7 @@ import (
 
 	"github.com/linkassay/linkassay/probes"
 	"github.com/linkassay/linkassay/provision"
+	"github.com/linkassay/linkassay/reports"
 	"github.com/linkassay/linkassay/suites"
 )
 
@@ -19,14 +20,16 @@ func newVerify(a *app) *cobra.Command {
 		path   string
 		only   []string
 		dryRun bool
+		hub    bool
 		seal   sealFlags
 		flags  judgeFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "verify -f FILE",
 		Short: "Observe a link from every vantage and judge it",
-		Long: `verify reads both accounts (never writing), asks DNS, connects from every vantage of the link
+		Long: `verify reads both accounts (never changing them), asks DNS, connects from every vantage of the link
 file, judges what it saw with every check, and names the one root cause where something is wrong.
+--import alone writes to AWS: findings, into Security Hub of each account that may be asked.
 Without --out and --ledger nothing is written to disk.`,
 		Example: `  linkassay verify -f link.yaml
   linkassay verify -f link.yaml --out evidence/ --wait 10m
@@ -38,6 +41,9 @@ Without --out and --ledger nothing is written to disk.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := flags.check(); err != nil {
 				return err
+			}
+			if hub && flags.format != reports.ASFFFormat {
+				return usageError("--import needs --format asff: what is imported is what is printed")
 			}
 			links, err := a.loadLinks(cmd.Context(), path, only)
 			if err != nil {
@@ -68,6 +74,9 @@ Without --out and --ledger nothing is written to disk.`,
 			defer flags.ledger.closeLedger()
 			run := a.newAssay(flags)
 			run.judge(cmd.Context(), a.observeAll(cmd.Context(), links, ways, &flags))
+			if hub && cmd.Context().Err() == nil {
+				run.importFindings(cmd.Context(), links)
+			}
 			run.finish(cmd.Context())
 			return run.err
 		},
@@ -75,6 +84,7 @@ Without --out and --ledger nothing is written to disk.`,
 	cmd.Flags().StringVarP(&path, "file", "f", "", "link file, - for standard input")
 	cmd.Flags().StringSliceVar(&only, "link", nil, "only these links of the file, by name; repeat it or separate with commas")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be asked and checked; touches no network")
+	cmd.Flags().BoolVar(&hub, "import", false, "with --format asff: also import the findings into AWS Security Hub of each account that may be asked")
 	seal.register(cmd)
 	flags.register(cmd)
 	return cmd
