@@ -2,6 +2,9 @@ package reports
 
 import (
 	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -212,5 +215,47 @@ func TestFindingsAreTheOwners(t *testing.T) {
 	}
 	if seen != 3 {
 		t.Errorf("%d of 3 checks", seen)
+	}
+}
+
+// The command of docs/controls.md makes batches that BatchImportFindings takes.
+func TestFindingsInBatchesOfJQ(t *testing.T) {
+	t.Parallel()
+	jq, err := exec.LookPath("jq")
+	if err != nil {
+		t.Skip("jq is not on PATH")
+	}
+	doc, err := os.ReadFile(filepath.Join("..", "docs", "controls.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := report(t, "healthy", "security-group-closed", "one-zone-down", "txt-of-an-older-service", "healthy", "one-zone-down")
+	account := r.Links[0].Observation.Link.Consumer.Account
+	filter := regexp.MustCompile(`jq -c '([^']*)' findings.json`).FindSubmatch(doc)
+	if filter == nil {
+		t.Fatal("docs/controls.md has no command of jq")
+	}
+	cmd := exec.Command(jq, "-c", strings.ReplaceAll(string(filter[1]), "222222222222", account))
+	cmd.Stdin = strings.NewReader(printed(t, r, ASFFFormat, PrintOptions{}))
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := 0
+	for _, f := range findings(t, r) {
+		if f["AwsAccountId"] == account {
+			want++
+		}
+	}
+	got, lines := 0, strings.Split(strings.TrimSpace(string(out)), "\n")
+	for _, line := range lines {
+		var batch []map[string]any
+		if err := json.Unmarshal([]byte(line), &batch); err != nil || len(batch) == 0 || len(batch) > 100 {
+			t.Errorf("a batch of %d: %v", len(batch), err)
+		}
+		got += len(batch)
+	}
+	if got != want || len(lines) < 2 {
+		t.Errorf("%d findings in %d batches, want %d", got, len(lines), want)
 	}
 }

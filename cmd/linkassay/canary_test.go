@@ -112,6 +112,8 @@ links:
 		{3, []string{"verify", "-f", link, "-v", "--out", out, "--sign", signKey}},
 		{3, []string{"verify", "-f", link, "--format", "json"}},
 		{3, []string{"verify", "-f", link, "--format", "markdown"}},
+		{3, []string{"verify", "-f", link, "--format", "oscal"}},
+		{3, []string{"verify", "-f", link, "--format", "asff", "--import"}},
 		{0, []string{"evidence", "verify", out}},
 	} {
 		stdout, code := shell.run(t, binary, c.args...)

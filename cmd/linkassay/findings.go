@@ -87,7 +87,10 @@ func importInto(ctx context.Context, p provision.Party, region string, findings 
 	if err == nil {
 		return out.Imported, nil
 	}
-	if code != "" && code != message {
+	switch {
+	case class == awsapi.ClassCredentials && code != "":
+		message = code // what AWS says of a signature or of a role may hold what it was sent: tokens, the external id
+	case code != "" && code != message:
 		message = code + ": " + message
 	}
 	switch {
