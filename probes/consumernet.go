@@ -11,6 +11,7 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/route53"
 	r53types "github.com/aws/aws-sdk-go-v2/service/route53/types"
+	"github.com/miekg/dns"
 
 	"github.com/linkassay/linkassay/provision/awsapi"
 )
@@ -163,6 +164,29 @@ func cidrsOf(v ec2types.Vpc) []string {
 	return slices.DeleteFunc(cidrs, func(c string) bool { return c == "" })
 }
 
+// countHiding asks how many VPCs and records the consumer's own zones have that may hide the private DNS name: the last VPC
+// can't be taken off a zone. Only the fix needs it, so that an identity that may not ask loses nothing else.
+func (r *run) countHiding(sd side, s *span, zones []HostedZone) {
+	const most = 8 // a name has few domains above it
+	domain := verificationDomain(r.link.PrivateDNSName)
+	asked := 0
+	for i := range zones {
+		z := &zones[i]
+		foreign := z.OwningService != "" || z.OwnerAccount != "" && z.OwnerAccount != r.link.Consumer.Account
+		if r.link.PrivateDNSName == "" || foreign || asked == most || !dns.IsSubDomain(dns.CanonicalName(z.Name), domain) {
+			continue
+		}
+		asked++
+		out, err := call(r, s, "route53:GetHostedZone", func(ctx context.Context) (*route53.GetHostedZoneOutput, error) {
+			return sd.Route53.GetHostedZone(ctx, &route53.GetHostedZoneInput{Id: &z.ID})
+		})
+		if err != nil || out.HostedZone == nil {
+			continue
+		}
+		z.VPCs, z.Records = len(out.VPCs), aws.ToInt64(out.HostedZone.ResourceRecordSetCount)
+	}
+}
+
 func (r *run) hostedZones(sd side, s *span, vpc string) ([]HostedZone, error) {
 	if vpc == "" {
 		return nil, absent{NoSubject}
@@ -193,6 +217,7 @@ func (r *run) hostedZones(sd side, s *span, vpc string) ([]HostedZone, error) {
 		}
 		zones = append(zones, h)
 	}
+	r.countHiding(sd, s, zones)
 	slices.SortFunc(zones, func(a, b HostedZone) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	return zones, nil
 }

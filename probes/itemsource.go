@@ -23,7 +23,7 @@ func ItemSource(name string) (string, bool) {
 		"consumer.subnets":        "ec2:DescribeSubnets of the endpoint",
 		"consumer.vpc":            "ec2:DescribeVpcs and DescribeVpcAttribute",
 		"consumer.securityGroups": "ec2:DescribeSecurityGroups of the endpoint",
-		"consumer.hostedZones":    "route53:ListHostedZonesByVPC",
+		"consumer.hostedZones":    "route53:ListHostedZonesByVPC; GetHostedZone of the account's own zones that may hide the private DNS name",
 		"consumer.dhcpOptions":    "ec2:DescribeDhcpOptions of the VPC",
 		"consumer.buildSubnets":   "ec2:DescribeSubnets of those that the link file names",
 		"dns.public":              "A and AAAA questions for the private DNS name from the root down",

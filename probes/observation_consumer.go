@@ -88,4 +88,8 @@ type HostedZone struct {
 	Name          string `json:"name"`
 	OwnerAccount  string `json:"ownerAccount,omitempty"`
 	OwningService string `json:"owningService,omitempty"`
+	// VPCs and Records are how many VPCs see the zone, and how many record sets it has (GetHostedZone). They are asked of
+	// the account's own zones that may hide the private DNS name; 0 is not known.
+	VPCs    int   `json:"vpcs,omitempty"`
+	Records int64 `json:"records,omitempty"`
 }

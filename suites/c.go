@@ -19,6 +19,7 @@ type C struct {
 	facts   []Fact
 	wrong   []string
 	unknown []string
+	of      []string // what each unknown thing was named
 	side    Side
 	fix     func(o *probes.Observation) Fix
 }
@@ -66,7 +67,7 @@ func (c *C) Wrong(name, format string, args ...any) {
 // Unknown keeps one thing that could not be asked and goes on. Nothing wrong but something unknown
 // makes "could not tell": a question that got no answer is never a pass.
 func (c *C) Unknown(name, format string, args ...any) {
-	c.unknown = append(c.unknown, c.keep(name, format, args))
+	c.unknown, c.of = append(c.unknown, c.keep(name, format, args)), append(c.of, name)
 }
 
 // Blame says whose the failure is and how to mend it, where what was found decides that. The fix is

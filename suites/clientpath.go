@@ -170,15 +170,37 @@ func judgeClientACL(c *C, o *probes.Observation, asks bool) {
 }
 
 func fixClientACL(o *probes.Observation, asks bool) Fix {
-	f := fixACL(o, ConsumerSide, probes.NetworkACL{}, asks, netip.PrefixFrom(netip.IPv4Unspecified(), 0), o.Link.Ports[0].Port)
-	found := false
+	var first probes.NetworkACL
+	port := o.Link.Ports[0].Port
+	var peers []netip.Prefix // that the first of the refusing ACLs refuses on the port
 	forEachFlow(o, func(w clientFlow) {
 		acl, peer, ok := w.border(o, asks)
-		if !found && ok && !w.connected && refusal(acl, asks, peer, w.port) != "" {
-			f, found = fixACL(o, ConsumerSide, acl, asks, peer, w.port), true
+		if !ok || w.connected || refusal(acl, asks, peer, w.port) == "" {
+			return
+		}
+		if len(peers) == 0 {
+			first, port = acl, w.port
+		}
+		if acl.ID == first.ID && w.port == port && !slices.Contains(peers, peer) {
+			peers = append(peers, peer)
 		}
 	})
-	return f
+	if len(peers) == 0 {
+		return fixACL(o, ConsumerSide, first, asks, netip.PrefixFrom(netip.IPv4Unspecified(), 0), port)
+	}
+	return admitACL(o, ConsumerSide, first, asks, peers[0], port, covering(peers, prefixes(maybe(o.Consumer.VPC).CIDRs)))
+}
+
+// covering is the block that holds all the peers, so that one entry does for them; the first of several that no one block holds.
+func covering(peers, blocks []netip.Prefix) netip.Prefix {
+	if len(peers) > 1 {
+		for _, b := range blocks {
+			if !slices.ContainsFunc(peers, func(p netip.Prefix) bool { return !b.Contains(p.Addr()) || p.Bits() < b.Bits() }) {
+				return b
+			}
+		}
+	}
+	return peers[0]
 }
 
 // judgeRoutes looks at vantages outside the VPC from which nothing connects.

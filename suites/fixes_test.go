@@ -46,13 +46,48 @@ func TestFixesUseWhatIsKnown(t *testing.T) {
 			func(o *probes.Observation) { drain(o, zones[1]) },
 		},
 		{
-			"a target group's own setting goes before the load balancer's", "connection.healthy-target-in-endpoint-zones", ProviderSide,
-			"elbv2 modify-target-group-attributes --target-group-arn tg/https --attributes Key=load_balancing.cross_zone.enabled,Value=true ",
+			"a zone's own targets are mended first", "connection.healthy-target-in-endpoint-zones", ProviderSide,
+			"elbv2 describe-target-health --target-group-arn tg/https ",
 			func(o *probes.Observation) {
 				o.Provider.LoadBalancers.Value[0].CrossZone = true
 				o.Provider.TargetGroups.Value[1].CrossZone = "false"
 				unhealthy(o, "Target.Timeout", zones[1])
 			},
+		},
+		{
+			"a stopped instance is started", "connection.healthy-target-in-endpoint-zones", ProviderSide,
+			"ec2 start-instances --instance-ids i-01 ",
+			func(o *probes.Observation) {
+				for i := range o.Provider.TargetHealth.Value {
+					if h := &o.Provider.TargetHealth.Value[i]; h.ZoneID == zones[1] {
+						h.State, h.Reason = "unused", "Target.InvalidState"
+					}
+				}
+			},
+		},
+		{
+			"a target that one port lacks is the one that the other has", "connection.healthy-target-in-endpoint-zones", ProviderSide,
+			"elbv2 register-targets --target-group-arn tg/https --targets Id=i-01 ",
+			func(o *probes.Observation) {
+				o.Provider.TargetHealth.Value = slices.DeleteFunc(o.Provider.TargetHealth.Value, func(h probes.TargetHealth) bool {
+					return h.TargetGroupARN == "tg/https" && h.ZoneID == zones[1]
+				})
+			},
+		},
+		{
+			"a zone that other VPCs see is taken off this one", "dns.no-shadowing-zone", ConsumerSide,
+			"route53 disassociate-vpc-from-hosted-zone --hosted-zone-id ZHIDING --vpc VPCRegion=ap-southeast-1,VPCId=vpc-0aa ",
+			func(o *probes.Observation) { hiding(o, 2, 3) },
+		},
+		{
+			"a zone that no other VPC sees is emptied", "dns.no-shadowing-zone", ConsumerSide,
+			"$(aws route53 list-resource-record-sets --hosted-zone-id ZHIDING ",
+			func(o *probes.Observation) { hiding(o, 1, 3) },
+		},
+		{
+			"and deleted", "dns.no-shadowing-zone", ConsumerSide,
+			" && aws route53 delete-hosted-zone --id ZHIDING ",
+			func(o *probes.Observation) { hiding(o, 1, 3) },
 		},
 		{
 			"cross-zone load balancing is not turned on twice", "connection.healthy-target-in-each-zone", ProviderSide,
@@ -124,6 +159,34 @@ func TestFixesUseWhatIsKnown(t *testing.T) {
 				t.Errorf("%s on the %s side: %+v\nwant %s on the %s side with %s", v.Check, v.Side, v.Fix, x.root, x.side, x.command)
 			}
 		})
+	}
+}
+
+// hiding gives the consumer's VPC a zone for the private name, which so many VPCs see.
+func hiding(o *probes.Observation, vpcs int, records int64) {
+	o.Consumer.HostedZones.Value = append(o.Consumer.HostedZones.Value, probes.HostedZone{
+		ID: "ZHIDING", Name: name, OwnerAccount: "222222222222", VPCs: vpcs, Records: records,
+	})
+	noPrivateName(o)
+}
+
+// Cross-zone load balancing is the other way, on where it is decided: a target group's own setting goes before the load
+// balancer's.
+func TestCrossZoneIsTheOtherWay(t *testing.T) {
+	t.Parallel()
+	o := healthy()
+	o.Provider.LoadBalancers.Value[0].CrossZone = true
+	o.Provider.TargetGroups.Value[1].CrossZone = "false"
+	unhealthy(o, "Target.Timeout", zones[1])
+	const want = "turn load_balancing.cross_zone.enabled on in target group tg/https"
+	if v := onlyRoot(t, o); !strings.HasSuffix(v.Fix.Text, want) {
+		t.Errorf("%q does not end with %q", v.Fix.Text, want)
+	}
+	o = healthy()
+	o.Provider.LoadBalancers.Value[0].CrossZone = true
+	unhealthy(o, "Target.Timeout", zones[1])
+	if v := onlyRoot(t, o); strings.Contains(v.Fix.Text, "cross_zone") {
+		t.Errorf("it is on: %q", v.Fix.Text)
 	}
 }
 

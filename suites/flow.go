@@ -168,6 +168,11 @@ func entryName(number int32) string {
 
 // fixACL is the entry that lets through what refusal found, under a number that comes first.
 func fixACL(o *probes.Observation, s Side, acl probes.NetworkACL, asks bool, peer netip.Prefix, port uint16) Fix {
+	return admitACL(o, s, acl, asks, peer, port, peer)
+}
+
+// admitACL is fixACL with an entry for more than the peer that was refused.
+func admitACL(o *probes.Observation, s Side, acl probes.NetworkACL, asks bool, peer netip.Prefix, port uint16, admit netip.Prefix) Fix {
 	egress, ports := asks, span{int32(port), int32(port)}
 	if len(deniedBy(acl, asks, peer, ports)) == 0 {
 		egress, ports = !asks, span{1024, 65535}
@@ -177,10 +182,10 @@ func fixACL(o *probes.Observation, s Side, acl probes.NetworkACL, asks bool, pee
 		direction = "--egress"
 	}
 	return Fix{
-		Text: fmt.Sprintf("let the network ACL pass TCP %s %s %s; it forgets connections, so both directions need an entry", ports, preposition(egress), peer),
+		Text: fmt.Sprintf("let the network ACL pass TCP %s %s %s; it forgets connections, so both directions need an entry", ports, preposition(egress), admit),
 		Command: command(o.Link, s, "ec2", "create-network-acl-entry", "--network-acl-id", or(acl.ID, "NETWORK_ACL_ID"), direction,
 			"--rule-number", fmt.Sprint(freeNumber(acl, egress)), "--protocol", "tcp", "--rule-action", "allow",
-			"--port-range", fmt.Sprintf("From=%d,To=%d", ports.from, ports.to), "--cidr-block", peer.String()),
+			"--port-range", fmt.Sprintf("From=%d,To=%d", ports.from, ports.to), "--cidr-block", admit.String()),
 	}
 }
 

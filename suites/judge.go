@@ -148,6 +148,13 @@ func (j *judging) at(i int) *judged {
 func (j *judging) run(c *Check, d *judged) {
 	in := newC()
 	d.Status, d.Reason = evaluate(in, c, j.o.Only(c.items()...))
+	if d.Status == Untold && len(in.of) > 0 {
+		if down := downVantages(j.o); len(down) > 0 {
+			if v := ofDown(in.of, down); len(v) > 0 {
+				d.Reason = outOfReach(j.o, v, down[v[0]])
+			}
+		}
+	}
 	d.Facts = in.facts
 	if d.Status != Failed {
 		return
@@ -316,6 +323,9 @@ func (j *judging) lackOf(c *Check, item string) lack {
 		return lack{status: Untold, reason: "the observation has no item " + item}
 	case meta.Error != nil:
 		f := meta.Error
+		if f.Class == probes.FailVantage {
+			return lack{status: Untold, reason: itemOutOfReach(j.o, item, f)}
+		}
 		reason := fmt.Sprintf("%s: %s: %s", f.Operation, f.Class, strings.TrimSpace(f.Code+" "+f.Message))
 		return lack{status: Untold, reason: plain(reason)}
 	}

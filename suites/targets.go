@@ -275,55 +275,66 @@ func registerAgain(o *probes.Observation, group string, targets []probes.TargetH
 	return Fix{Text: "the targets were deregistered: register them again", Command: command(o.Link, ProviderSide, args...)}, true
 }
 
-// fixZones mends the first zone that lacks a healthy target. Cross-zone load balancing only helps
-// where the lack is that a zone's own targets are all it has (onlyOwn).
+// fixZones mends the targets of the first zone that lacks a healthy one. Where the lack is that a zone's own targets are
+// all it has (onlyOwn), cross-zone load balancing is the other way: what is broken stays so, and the others carry its load.
 func fixZones(o *probes.Observation, zones []string, onlyOwn bool) Fix {
-	b, groups := backendsOf(o), maybe(o.Provider.TargetGroups)
-	for _, lb := range b.lbs {
-		for _, p := range o.Link.Ports {
-			l, ok := listenerOn(b.listeners, lb.ARN, p.Port)
-			if !ok || len(l.TargetGroupARNs) == 0 || onlyOwn && crossZone(lb, groups, l) {
+	groups := maybe(o.Provider.TargetGroups)
+	for _, p := range targetsByPort(o) {
+		if len(p.listener.TargetGroupARNs) == 0 || onlyOwn && crossZone(p.lb, groups, p.listener) {
+			continue
+		}
+		for _, zone := range zones {
+			own, well := within(p.targets, zone)
+			if !inZones(p.lb, zone) || len(well) > 0 {
 				continue
 			}
-			for _, zone := range zones {
-				own, well := within(b.behind(l), zone)
-				if !inZones(lb, zone) || len(well) > 0 {
-					continue
-				}
-				group := l.TargetGroupARNs[0]
-				if f, ok := registerAgain(o, group, own); ok {
-					return f
-				}
-				if onlyOwn {
-					return fixCrossZone(o, lb, groups, l)
-				}
-				if len(own) == 0 {
-					return Fix{
-						Text:    "register a target in " + zone,
-						Command: command(o.Link, ProviderSide, "elbv2", "register-targets", "--target-group-arn", group, "--targets", "Id=TARGET_ID"),
-					}
-				}
-				return Fix{
-					Text:    "start the servers of the targets in " + zone,
-					Command: command(o.Link, ProviderSide, "elbv2", "describe-target-health", "--target-group-arn", group),
-				}
+			p.targets = own
+			f := fixZone(o, p, zone)
+			if onlyOwn {
+				f.Text += "; or let the other zones' targets serve it: " + crossZoneOn(p.lb, groups, p.listener)
 			}
+			return f
 		}
 	}
 	return Fix{Text: "mend or add targets in those zones"}
 }
 
-// fixCrossZone turns cross-zone load balancing on where it is decided: a target group's own setting
-// goes before the load balancer's.
-func fixCrossZone(o *probes.Observation, lb probes.LoadBalancer, groups []probes.TargetGroup, l probes.Listener) Fix {
-	const attribute = "Key=load_balancing.cross_zone.enabled,Value=true"
-	f := Fix{Text: "mend or add targets in those zones, or turn cross-zone load balancing on"}
-	for _, g := range groups {
-		if slices.Contains(l.TargetGroupARNs, g.ARN) && g.CrossZone == "false" {
-			f.Command = command(o.Link, ProviderSide, "elbv2", "modify-target-group-attributes", "--target-group-arn", g.ARN, "--attributes", attribute)
-			return f
+// fixZone mends a port's targets in a zone, none of which is healthy.
+func fixZone(o *probes.Observation, p portTargets, zone string) Fix {
+	if f, ok := registerAgain(o, p.group(), p.targets); ok {
+		return f
+	}
+	switch {
+	case len(p.targets) == 0:
+		return Fix{
+			Text:    "register a target in " + zone,
+			Command: command(o.Link, ProviderSide, "elbv2", "register-targets", "--target-group-arn", p.group(), "--targets", "Id="+or(targetIn(o, zone), "TARGET_ID")),
+		}
+	case p.all("unused"):
+		return fixUnused(o, p)
+	}
+	f := fixUnhealthy(o, p.group(), p.targets)
+	f.Text = "in " + zone + ": " + f.Text
+	return f
+}
+
+// targetIn is a target that other ports have in the zone.
+func targetIn(o *probes.Observation, zone string) string {
+	for _, h := range maybe(o.Provider.TargetHealth) {
+		if h.ZoneID == zone && h.State == "healthy" {
+			return h.TargetID
 		}
 	}
-	f.Command = command(o.Link, ProviderSide, "elbv2", "modify-load-balancer-attributes", "--load-balancer-arn", lb.ARN, "--attributes", attribute)
-	return f
+	return ""
+}
+
+// crossZoneOn says where cross-zone load balancing is turned on: a target group's own setting goes before the load
+// balancer's.
+func crossZoneOn(lb probes.LoadBalancer, groups []probes.TargetGroup, l probes.Listener) string {
+	for _, g := range groups {
+		if slices.Contains(l.TargetGroupARNs, g.ARN) && g.CrossZone == "false" {
+			return "turn load_balancing.cross_zone.enabled on in target group " + or(g.Name, g.ARN)
+		}
+	}
+	return "turn load_balancing.cross_zone.enabled on in load balancer " + or(lb.Name, lb.ARN)
 }

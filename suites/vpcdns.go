@@ -196,17 +196,7 @@ func shadowCheck() Check {
 		asserts("no customer's zone that the VPC sees has the private DNS name (route53:ListHostedZonesByVPC); one of a parent domain counts when private DNS is enabled and yet the name does not lead to the endpoint"),
 		why("the resolver answers from the customer's zone and never comes to the one that AWS made for the endpoint"),
 		source("Route 53 guide, Considerations when working with a private hosted zone; API reference, ListHostedZonesByVPC"),
-		fix(func(o *probes.Observation) Fix {
-			id := "ZONE_ID"
-			if zones := shadowing(o.Link.PrivateDNSName, maybe(o.Consumer.HostedZones), true); len(zones) > 0 {
-				id = strings.TrimPrefix(zones[0].ID, "/hostedzone/")
-			}
-			return Fix{
-				Text: "take the zone off the VPC; if this VPC is its last one (LastVPCAssociation), delete its records and the zone",
-				Command: command(o.Link, ConsumerSide, "route53", "disassociate-vpc-from-hosted-zone", "--hosted-zone-id", id,
-					"--vpc", "VPCRegion="+o.Link.Region+",VPCId="+vpcIDOf(o)),
-			}
-		}),
+		fix(fixShadowing),
 		body(func(c *C, o *probes.Observation) {
 			skipWithoutName(c, o)
 			e, _ := value(o.Consumer.Endpoint)
@@ -218,6 +208,40 @@ func shadowCheck() Check {
 			}
 		}),
 	)
+}
+
+// fixShadowing takes the first hiding zone off the VPC. Route 53 keeps the last VPC on a private zone (LastVPCAssociation),
+// so that such a zone is deleted, its records first; the NS and SOA records of its own go with it.
+func fixShadowing(o *probes.Observation) Fix {
+	z := probes.HostedZone{ID: "ZONE_ID"}
+	if zones := shadowing(o.Link.PrivateDNSName, maybe(o.Consumer.HostedZones), true); len(zones) > 0 {
+		z = zones[0]
+	}
+	id := strings.TrimPrefix(z.ID, "/hostedzone/")
+	route53 := func(args ...string) string {
+		return command(o.Link, ConsumerSide, append([]string{"route53"}, args...)...)
+	}
+	if z.VPCs != 1 {
+		f := Fix{
+			Text:    "take the zone off the VPC",
+			Command: route53("disassociate-vpc-from-hosted-zone", "--hosted-zone-id", id, "--vpc", "VPCRegion="+o.Link.Region+",VPCId="+vpcIDOf(o)),
+		}
+		if z.VPCs == 0 {
+			f.Text += "; if this VPC is its last one (LastVPCAssociation), delete its records and the zone"
+		}
+		return f
+	}
+	f := Fix{
+		Text:    "this VPC is the zone's last, which can't be taken off (LastVPCAssociation): delete its records and the zone, or associate another VPC with it and take this one off",
+		Command: route53("delete-hosted-zone", "--id", id),
+	}
+	if z.Records != 2 {
+		f.Command = route53("change-resource-record-sets", "--hosted-zone-id", id, "--change-batch", "CHANGES") + " && " + f.Command
+		find := route53("list-resource-record-sets", "--hosted-zone-id", id, "--output", "json",
+			"--query", "ResourceRecordSets[?Type!=`\"NS\"` && Type!=`\"SOA\"`].{Action:`\"DELETE\"`,ResourceRecordSet:@}")
+		f.Command = strings.Replace(f.Command, "CHANGES", `"{\"Changes\":$(`+find+`)}"`, 1)
+	}
+	return f
 }
 
 func of(account string) string {
