@@ -72,14 +72,23 @@ func (p *page) link(r *Report, l LinkReport) error {
 	if err := p.checks(r, l); err != nil {
 		return err
 	}
-	if err := p.matrix(matrixOf(l.Observation)); err != nil {
-		return err
+	if reaches(l.Verdicts) {
+		if err := p.matrix(matrixOf(l.Observation)); err != nil {
+			return err
+		}
 	}
 	p.notVerified(l.Verdicts)
 	for _, s := range l.Observation.Panics {
 		p.text("", "  ", "a probe panicked: "+s)
 	}
 	return nil
+}
+
+// reaches says whether a check of connections was selected: else what was dialled is beside the question.
+func reaches(verdicts []suites.Verdict) bool {
+	return slices.ContainsFunc(verdicts, func(v suites.Verdict) bool {
+		return v.Area == "reachability" || v.Area == "network" || v.Area == "proxy"
+	})
 }
 
 // outcome is the link's state in a word or two.

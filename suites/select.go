@@ -3,6 +3,7 @@ package suites
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/onsi/ginkgo/v2/types"
@@ -20,9 +21,16 @@ func Select(filter string) (Selection, error) {
 	matches, err := types.ParseLabelFilter(filter)
 	if err != nil {
 		return nil, fmt.Errorf("label filter %q: %s; expected labels joined by &&, ||, ! and parentheses, such as 'dns && !advice'",
-			filter, plain(err.Error()))
+			filter, plain(bareError(err.Error())))
 	}
 	return func(link string, c Check) bool { return matches(append(c.Labels(), linkLabel(link))) }, nil
+}
+
+// bareError takes what Ginkgo paints, and where it sends its own users, out of a message about a filter.
+func bareError(s string) string {
+	s = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`).ReplaceAllString(s, "")
+	s, _, _ = strings.Cut(s, "Learn more at:")
+	return strings.TrimSuffix(strings.Join(strings.Fields(s), " "), ".")
 }
 
 // linkLabel is a link's label. Names come from a file, and Ginkgo ends the process on a label that

@@ -12,6 +12,7 @@ import (
 	"github.com/linkassay/linkassay/probes"
 	"github.com/linkassay/linkassay/provision"
 	"github.com/linkassay/linkassay/provision/lab"
+	"github.com/linkassay/linkassay/suites"
 )
 
 func newDemo(a *app) *cobra.Command {
@@ -41,6 +42,9 @@ away; its public half goes to DIR.allowed_signers.`,
 			if err := prepareFault(fault, &opts); err != nil {
 				return err
 			}
+			if fault != "" && flags.failOn == "" {
+				flags.failOn = string(suites.Advice) // the fault fails the run, however little it weighs
+			}
 			if f, _ := lab.FindFault(fault); f.Slow {
 				flags.slow = true
 			}
@@ -55,7 +59,7 @@ away; its public half goes to DIR.allowed_signers.`,
 			return d.run(cmd.Context(), opts, flags)
 		},
 	}
-	cmd.Flags().StringVar(&fault, "fault", "", "break the link in this way before verifying (linkassay list faults)")
+	cmd.Flags().StringVar(&fault, "fault", "", "break the link in this way before verifying (linkassay list faults); implies --fail-on advice")
 	completeFaults(cmd)
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "make ids and zone mappings repeatable; 0 takes a random seed")
 	flags.register(cmd)
@@ -185,6 +189,9 @@ func (d *demo) close(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	link := d.lab.Link()
 	sides, err := provision.Open(ctx, &link, d.lab.Open)
+	if err == nil {
+		err = d.lab.RemoveStrangers(ctx, link)
+	}
 	if err == nil {
 		var left []provision.Leftover
 		left, err = provision.Destroy(ctx, &link, sides, provision.Options{Progress: d.p.event})

@@ -139,7 +139,7 @@ func newValidate(a *app) *cobra.Command {
 				return err
 			}
 			for _, l := range links {
-				if _, err := fmt.Fprintf(a.out, "%s: ok (%s, %d ports, %d vantages)\n", l.Name, l.Region, len(l.Ports), len(l.Vantages)); err != nil {
+				if _, err := fmt.Fprintf(a.out, "%s: ok (%s, %s, %s)\n", l.Name, l.Region, counted(len(l.Ports), "port"), counted(len(l.Vantages), "vantage")); err != nil {
 					return printError(err)
 				}
 			}
@@ -167,4 +167,11 @@ func newSchema(a *app) *cobra.Command {
 			return printError(err)
 		},
 	}
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -63,7 +63,51 @@ func newExplain(a *app) *cobra.Command {
 					return printError(err)
 				}
 			}
+			if near := nearest(args[0]); near != "" {
+				return usageError("no check %q; did you mean %s? linkassay list checks lists them all", args[0], near)
+			}
 			return usageError("no check %q; linkassay list checks lists them", args[0])
 		},
 	}
+}
+
+// nearest is the id of the check that is most like a wrong one, or "" where none is.
+func nearest(wrong string) string {
+	if len(wrong) > 100 {
+		return ""
+	}
+	best, least := "", 0
+	for _, c := range suites.Catalogue() {
+		// Without its area, an id may be all that somebody remembers.
+		_, rest, _ := strings.Cut(c.ID, ".")
+		d := min(distance(wrong, c.ID), distance(wrong, rest))
+		if best == "" || d < least {
+			best, least = c.ID, d
+		}
+	}
+	if least > max(2, len(wrong)/3) {
+		return ""
+	}
+	return best
+}
+
+// distance is how many bytes must be put in, taken out or changed to make b of a (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
 }

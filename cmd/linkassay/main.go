@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"regexp"
@@ -26,14 +27,32 @@ func run(args []string) int {
 	// A write to a closed pipe, or past the file size limit, is an error to return: clean-up still runs.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGXFSZ)
 
-	root := newRoot(streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	own := &cobraOut{to: os.Stdout}
+	root := newRoot(streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}, own)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if own.err != nil {
+		err = printError(own.err)
+	}
 	code, reasons := exitCode(err)
 	for _, r := range reasons {
 		fmt.Fprintln(os.Stderr, signed(r))
 	}
 	return code
+}
+
+// cobraOut is where help, version and completions go: cobra does not tell, or not as what it is, when they can't be written.
+type cobraOut struct {
+	to  io.Writer
+	err error // the first
+}
+
+func (o *cobraOut) Write(b []byte) (int, error) {
+	n, err := o.to.Write(b)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 // signed puts the program's name before a message, but leaves one that begins with a place in a file

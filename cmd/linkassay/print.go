@@ -15,7 +15,7 @@ func (a *app) printOptions() reports.PrintOptions {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
 			o.Width = width
 		}
-		o.Color = os.Getenv("NO_COLOR") == ""
+		o.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	}
 	return o
 }

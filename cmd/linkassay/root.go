@@ -28,7 +28,8 @@ func (a *app) log() *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
 }
 
-func newRoot(s streams) *cobra.Command {
+// newRoot makes the command line. Help, version and completions go to own: results go to s.out.
+func newRoot(s streams, own io.Writer) *cobra.Command {
 	a := &app{streams: s}
 	root := &cobra.Command{
 		Use:   "linkassay",
@@ -51,7 +52,7 @@ is left over; 130 interrupted.`,
 		SilenceErrors: true,
 	}
 	root.SetIn(s.in)
-	root.SetOut(s.out)
+	root.SetOut(own)
 	root.SetErr(s.err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("%w; %s --help lists the flags", err, cmd.CommandPath())
@@ -61,6 +62,15 @@ is left over; 130 interrupted.`,
 		newDemo(a), newVerify(a), newDiagnose(a), newApply(a), newDestroy(a), newLab(a),
 		newEvidence(a), newReport(a), newInit(a), newValidate(a), newSchema(a), newList(a), newExplain(a),
 	)
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = func(_ *cobra.Command, args []string) error {
+			if _, _, err := root.Find(args); err != nil {
+				return usageError("%w; linkassay help lists the commands", err)
+			}
+			return nil
+		}
+	}
 	root.InitDefaultCompletionCmd("completion")
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
 		completion.Args = cobra.ArbitraryArgs

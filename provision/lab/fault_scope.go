@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -136,4 +137,49 @@ func (b *breaker) connectionOutlives(ctx context.Context) error {
 		return err
 	}
 	return b.permit(ctx, nil, []string{"arn:aws:iam::" + otherAccount + ":root"})
+}
+
+// RemoveStrangers deletes the endpoints of accounts that are on neither side of the link: provision.Destroy leaves a service
+// alone that others are connected to, and some faults connect them.
+func (l *Lab) RemoveStrangers(ctx context.Context, link provision.Link) error {
+	for _, a := range l.opts.Accounts {
+		if a.ID == link.Provider.Account || a.ID == link.Consumer.Account {
+			continue
+		}
+		if err := l.removeEndpoints(ctx, a.ID, link.Region); err != nil {
+			return fmt.Errorf("remove the endpoints of account %s: %w", a.ID, err)
+		}
+	}
+	return nil
+}
+
+func (l *Lab) removeEndpoints(ctx context.Context, account, region string) error {
+	c, err := l.Open(ctx, provision.Party{Account: account}, region)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	b := &breaker{lab: l}
+	return b.until(ctx, "the endpoints are gone", func() (bool, error) {
+		out, err := c.EC2.DescribeVpcEndpoints(ctx, &ec2.DescribeVpcEndpointsInput{})
+		if err != nil {
+			return false, err
+		}
+		var ids []string
+		left := 0
+		for _, e := range out.VpcEndpoints {
+			switch strings.ToLower(string(e.State)) {
+			case "deleted":
+			case "deleting":
+				left++
+			default:
+				ids = append(ids, aws.ToString(e.VpcEndpointId))
+			}
+		}
+		if len(ids) == 0 {
+			return left == 0, nil
+		}
+		_, err = c.EC2.DeleteVpcEndpoints(ctx, &ec2.DeleteVpcEndpointsInput{VpcEndpointIds: ids})
+		return false, err
+	})
 }
