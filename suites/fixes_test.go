@@ -128,7 +128,7 @@ func TestFixesUseWhatIsKnown(t *testing.T) {
 		{
 			// The group admits its own members only, and the vantage is none.
 			"a security group that leaves the vantage out", "connection.endpoint-security-group", ConsumerSide,
-			"ec2 authorize-security-group-ingress --group-id sg-0e --protocol tcp --port 80 --cidr 10.0.0.0/16 ",
+			"ec2 authorize-security-group-ingress --group-id sg-0e --ip-permissions 'IpProtocol=tcp,FromPort=80,ToPort=80,IpRanges=[{CidrIp=10.0.0.0/16}]' 'IpProtocol=tcp,FromPort=443,ToPort=443,IpRanges=[{CidrIp=10.0.0.0/16}]' ",
 			func(o *probes.Observation) {
 				o.Consumer.SecurityGroups.Value[0].Ingress = []probes.SecurityGroupRule{{Protocol: "-1", GroupID: "sg-0e"}}
 				allTCP(o, probes.TimedOut)

@@ -319,7 +319,7 @@ func TestFixCommandsAreExact(t *testing.T) {
 	for name, want := range map[string]string{
 		"never-accepted":          "aws ec2 accept-vpc-endpoint-connections --service-id vpce-svc-071afff70666e61e0 --vpc-endpoint-ids vpce-06da68c605432752f --region ap-southeast-1 --profile provider",
 		"not-allowed":             "aws ec2 modify-vpc-endpoint-service-permissions --service-id vpce-svc-071afff70666e61e0 --add-allowed-principals arn:aws:iam::222222222222:root --region ap-southeast-1 --profile provider",
-		"security-group-closed":   "aws ec2 authorize-security-group-ingress --group-id sg-0e --protocol tcp --port 80 --cidr 10.0.0.0/16 --region ap-southeast-1 --profile consumer",
+		"security-group-closed":   "aws ec2 authorize-security-group-ingress --group-id sg-0e --ip-permissions 'IpProtocol=tcp,FromPort=80,ToPort=80,IpRanges=[{CidrIp=10.0.0.0/16}]' 'IpProtocol=tcp,FromPort=443,ToPort=443,IpRanges=[{CidrIp=10.0.0.0/16}]' --region ap-southeast-1 --profile consumer",
 		"private-dns-not-enabled": "aws ec2 modify-vpc-endpoint --vpc-endpoint-id vpce-06da68c605432752f --private-dns-enabled --region ap-southeast-1 --profile consumer",
 		"private-zone-shadows":    "aws route53 disassociate-vpc-from-hosted-zone --hosted-zone-id ZSHADOW --vpc VPCRegion=ap-southeast-1,VPCId=vpc-0aa --region ap-southeast-1 --profile consumer",
 		"dns-support-off":         "aws ec2 modify-vpc-attribute --vpc-id vpc-0aa --enable-dns-support Value=true --region ap-southeast-1 --profile consumer",

@@ -2,7 +2,6 @@ package suites
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -202,12 +201,11 @@ func judgeLoadBalancerGroups(c *C, o *probes.Observation) {
 }
 
 func fixLoadBalancerGroups(o *probes.Observation) Fix {
-	port, from := o.Link.Ports[0].Port, prefixes(maybe(o.Consumer.VPC).CIDRs)
 	group, on := "SECURITY_GROUP_ID", ""
-	for _, w := range slices.Backward(balancerAdmissions(o)) {
-		if !w.how.open() && !w.connected {
-			port, from, on = w.port, w.admit(from), w.on
-		}
+	closed := slices.DeleteFunc(balancerAdmissions(o), func(w portAdmission) bool { return w.how.open() || w.connected })
+	if len(closed) > 0 {
+		on = closed[0].on // one command is for one group
+		closed = slices.DeleteFunc(closed, func(w portAdmission) bool { return w.on != on })
 	}
 	for _, lb := range maybe(o.Provider.LoadBalancers) {
 		if len(lb.SecurityGroupIDs) > 0 && (on == "" || lb.Name == on) {
@@ -216,17 +214,8 @@ func fixLoadBalancerGroups(o *probes.Observation) Fix {
 	}
 	return Fix{
 		Text:    "admit the consumer's addresses, or don't enforce the groups on PrivateLink traffic (elbv2 set-security-groups)",
-		Command: authorizeCommand(o, ProviderSide, group, port, from),
+		Command: authorizeCommand(o, ProviderSide, group, openingsFor(o, closed)),
 	}
-}
-
-func authorizeCommand(o *probes.Observation, s Side, group string, port uint16, from []netip.Prefix) string {
-	cidr := "CLIENT_CIDR"
-	if len(from) > 0 {
-		cidr = from[0].String()
-	}
-	return command(o.Link, s, "ec2", "authorize-security-group-ingress", "--group-id", group,
-		"--protocol", "tcp", "--port", fmt.Sprint(port), "--cidr", cidr)
 }
 
 func egressCommand(o *probes.Observation, s Side, group string, port uint16, to string) string {

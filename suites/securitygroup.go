@@ -23,12 +23,7 @@ func securityGroupChecks() []Check {
 			fix(func(o *probes.Observation) Fix {
 				e := maybe(o.Consumer.Endpoint)
 				group := or(append(slices.Clone(e.SecurityGroupIDs), "SECURITY_GROUP_ID")...)
-				port, from := uint16(0), prefixes(maybe(o.Consumer.VPC).CIDRs)
-				for _, w := range slices.Backward(endpointAdmissions(o)) {
-					if !w.how.open() && !w.connected {
-						port, from = w.port, w.admit(from)
-					}
-				}
+				closed := slices.DeleteFunc(endpointAdmissions(o), func(w portAdmission) bool { return w.how.open() || w.connected })
 				if onlyDefaultGroup(o) {
 					return Fix{
 						Text: "give the endpoint a group of its own that admits the port, instead of the VPC's default group",
@@ -38,8 +33,8 @@ func securityGroupChecks() []Check {
 					}
 				}
 				return Fix{
-					Text:    "admit the port from the clients' addresses",
-					Command: authorizeCommand(o, ConsumerSide, group, port, from),
+					Text:    "admit the clients' addresses",
+					Command: authorizeCommand(o, ConsumerSide, group, openingsFor(o, closed)),
 				}
 			}),
 			body(func(c *C, o *probes.Observation) {

@@ -241,15 +241,24 @@ func judgeTargetFlows(c *C, o *probes.Observation, judges func(targetFlow) bool,
 }
 
 func fixTargetGroups(o *probes.Observation, checks bool) Fix {
-	group, port, from := "SECURITY_GROUP_ID", o.Link.Ports[0].Port, []netip.Prefix(nil)
+	group, closed := "SECURITY_GROUP_ID", []opening(nil)
 	forEachTargetFlow(o, func(w targetFlow) {
-		if how, _ := w.ingress(o); !how.open() && (!checks || w.check) && len(w.target.GroupIDs) > 0 && len(from) == 0 {
-			group, port, from = w.target.GroupIDs[0], w.port, []netip.Prefix{single(w.from)}
+		if how, _ := w.ingress(o); how.open() || checks && !w.check || len(w.target.GroupIDs) == 0 {
+			return
+		}
+		if len(closed) == 0 {
+			group = w.target.GroupIDs[0] // one command is for one group
+		}
+		if group == w.target.GroupIDs[0] {
+			closed = append(closed, opening{w.port, single(w.from)})
 		}
 	})
+	if len(closed) == 0 {
+		closed = openings(o.Link.Ports[0].Port, nil)
+	}
 	return Fix{
 		Text:    "admit the load balancer's nodes: their addresses are listed with the facts; better their subnets, or the load balancer's security group",
-		Command: authorizeCommand(o, ProviderSide, group, port, from),
+		Command: authorizeCommand(o, ProviderSide, group, closed),
 	}
 }
 

@@ -212,7 +212,7 @@ func blamePath(c *C, o *probes.Observation, attempts []probes.Attempt) {
 			group := or(append(slices.Clone(maybe(o.Consumer.Endpoint).SecurityGroupIDs), "SECURITY_GROUP_ID")...)
 			return Fix{
 				Text:    "the endpoint's security groups seem to leave this vantage out: admit the port from the clients' addresses",
-				Command: authorizeCommand(o, ConsumerSide, group, port, prefixes(maybe(o.Consumer.VPC).CIDRs)),
+				Command: authorizeCommand(o, ConsumerSide, group, openings(port, prefixes(maybe(o.Consumer.VPC).CIDRs))),
 			}
 		})
 		return
