@@ -145,7 +145,7 @@ func TestObserveAHealthyLink(t *testing.T) {
 		{"dry runs of the provider", dryRuns(p.DryRuns.Value), "CreateVpcEndpointServiceConfiguration=DryRunOperation ModifyVpcEndpointServicePermissions=DryRunOperation AcceptVpcEndpointConnections=UnauthorizedOperation"},
 		{"dry runs of the consumer", dryRuns(c.DryRuns.Value), "CreateVpcEndpoint=Unavailable ModifyVpcEndpoint=none"},
 		{"clocks", fmt.Sprint(p.API.Value.ClockKnown, p.API.Value.ClockOffset.Abs() < time.Minute, p.API.Value.Throttled, p.API.Value.Requests > 10), "true true 0 true"},
-		{"hosted zones", fmt.Sprint(c.HostedZones.Value), "[{Z2 example.com 222222222222 }]"},
+		{"hosted zones", fmt.Sprint(c.HostedZones.Value), "[{Z2 example.com 222222222222  0 0}]"},
 		{"private answers", fmt.Sprint(o.DNS.Private.Value[0].Addrs, o.DNS.Private.Value[0].Chain), "[10.1.1.10 10.1.2.10] [" + testRegional + "]"},
 		{"AAAA", string(o.DNS.Private.Value[1].Outcome), "no data"},
 		{"zonal lookups", fmt.Sprint(len(o.DNS.Zonal.Value)), "4"},
