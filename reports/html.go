@@ -22,7 +22,10 @@ var htmlFiles embed.FS
 
 // WriteHTML writes the report as one page that needs nothing beside it: no script, no font, no picture, no
 // network. It opens from a folder years later, prints, and is read aloud.
-func WriteHTML(w io.Writer, r *Report) error {
+func WriteHTML(w io.Writer, r *Report) error { return writePage(w, r, "") }
+
+// writePage writes the page of a run whose run.json has this SHA-256; "" is for a page that no run.json is beside.
+func writePage(w io.Writer, r *Report, runDigest string) error {
 	t, err := htmlTemplate()
 	if err != nil {
 		return fmt.Errorf("read the page's template: %w", err)
@@ -30,6 +33,9 @@ func WriteHTML(w io.Writer, r *Report) error {
 	d, err := newDocument(r)
 	if err != nil {
 		return fmt.Errorf("write the page: %w", err)
+	}
+	if runDigest != "" {
+		d.Made = append(d.Made, pair{"SHA-256 of " + RunFile, runDigest})
 	}
 	b := bufio.NewWriterSize(w, 1<<16)
 	if err := t.Execute(b, d); err != nil {
@@ -179,7 +185,7 @@ func made(r *Report) []pair {
 	if profile == "" {
 		profile = suites.Acceptance
 	}
-	return []pair{
+	pairs := []pair{
 		{"Tool", clean(strings.TrimSpace(r.Tool + " " + r.Version))},
 		{"Run", r.Started.UTC().Format(utc) + " to " + r.Finished.UTC().Format(utc)},
 		{"Profile", clean(string(profile))},
@@ -187,6 +193,13 @@ func made(r *Report) []pair {
 		{"Exit code", fmt.Sprint(r.ExitCode)},
 		{"Format of run.json", Format},
 	}
+	if r.Selection != "" {
+		pairs = append(pairs, pair{"Only the checks", clean(r.Selection)})
+	}
+	if r.Catalogue != "" {
+		pairs = append(pairs, pair{"SHA-256 of the checks and their revisions", clean(r.Catalogue)})
+	}
+	return pairs
 }
 
 // took tells a duration as short as it can be compared.

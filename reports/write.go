@@ -1,6 +1,8 @@
 package reports
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // ErrNotEmpty says that the directory for reports holds something already.
@@ -84,13 +87,28 @@ const RunFile = "run.json"
 
 // Files are the files that a report is written into.
 func Files(r *Report) []File {
+	run := sync.OnceValues(func() ([]byte, error) { return Encode(r) }) // for itself, and for the page that tells its digest
 	return []File{
-		{RunFile, func(w io.Writer) error { return writeJSON(w, r) }},
+		{RunFile, func(w io.Writer) error {
+			b, err := run()
+			if err != nil {
+				return err
+			}
+			_, err = w.Write(b)
+			return err
+		}},
 		{"dns.txt", func(w io.Writer) error { return writeMessages(w, r) }},
 		{"certificates.pem", func(w io.Writer) error { return writeCertificates(w, r) }},
 		{"junit.xml", func(w io.Writer) error { return writeJUnit(w, r) }},
 		{"report.md", func(w io.Writer) error { return writeMarkdown(w, r) }},
-		{"report.html", func(w io.Writer) error { return WriteHTML(w, r) }},
+		{"report.html", func(w io.Writer) error {
+			b, err := run()
+			if err != nil {
+				return err
+			}
+			digest := sha256.Sum256(b)
+			return writePage(w, r, hex.EncodeToString(digest[:]))
+		}},
 		{ControlsFile, func(w io.Writer) error { return writeControls(w, r) }},
 	}
 }

@@ -2,7 +2,9 @@ package reports
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,7 +28,9 @@ func names(t *testing.T, dir string) []string {
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	r := report(t, "healthy")
+	r.Selection, r.Catalogue = "dns || tls", strings.Repeat("5e", 32)
 	var got []string
+	digest := ""
 	for _, f := range Files(r) {
 		got = append(got, f.Name)
 		var b bytes.Buffer
@@ -35,6 +39,16 @@ func TestFiles(t *testing.T) {
 		}
 		if f.Name == RunFile && b.String() != printed(t, r, JSONFormat, PrintOptions{}) {
 			t.Error("run.json differs from what is printed")
+		}
+		switch f.Name {
+		case RunFile:
+			digest = fmt.Sprintf("%x", sha256.Sum256(b.Bytes()))
+		case "report.html": // it tells what it was made of, and by which checks
+			for _, want := range []string{digest, r.Catalogue, "dns || tls"} {
+				if !strings.Contains(b.String(), want) {
+					t.Errorf("the page does not say %q", want)
+				}
+			}
 		}
 	}
 	if want := []string{"run.json", "dns.txt", "certificates.pem", "junit.xml", "report.md", "report.html", ControlsFile}; !slices.Equal(got, want) {

@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -102,6 +103,7 @@ links:
 		"LINKASSAY_SIGN_PASSPHRASE="+canary("passphrase"), "AWS_MAX_ATTEMPTS=1")
 	out := filepath.Join(dir, "out")
 	link := filepath.Join(dir, "link.yaml")
+	runs, period := filepath.Join(dir, "runs"), filepath.Join(dir, "period")
 	var said strings.Builder
 	for _, c := range []struct {
 		code int
@@ -109,12 +111,17 @@ links:
 	}{
 		{0, []string{"validate", "-f", link}},
 		{0, []string{"verify", "-f", link, "--dry-run"}},
-		{3, []string{"verify", "-f", link, "-v", "--out", out, "--sign", signKey}},
+		{3, []string{"verify", "-f", link, "-v", "--out", out, "--sign", signKey, "--ledger", runs}},
 		{3, []string{"verify", "-f", link, "--format", "json"}},
 		{3, []string{"verify", "-f", link, "--format", "markdown"}},
 		{3, []string{"verify", "-f", link, "--format", "oscal"}},
 		{3, []string{"verify", "-f", link, "--format", "asff", "--import"}},
+		{3, []string{"diagnose", "-f", link, "--to", "api.example.com:443"}},
+		{3, []string{"diagnose", "-f", link, "--to", "api.example.com:443", "--format", "json"}},
 		{0, []string{"evidence", "verify", out}},
+		{0, []string{"evidence", "diff", out, out, "--format", "json"}},
+		{0, []string{"evidence", "ledger", "show", runs, "--format", "json"}},
+		{0, []string{"report", "period", "--out", period, runs}},
 	} {
 		stdout, code := shell.run(t, binary, c.args...)
 		if code != c.code {
@@ -123,18 +130,24 @@ links:
 		said.WriteString(stdout)
 	}
 	texts := map[string]string{"stdout and stderr": said.String()}
-	entries, err := os.ReadDir(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		b, err := os.ReadFile(filepath.Join(out, e.Name()))
-		if err != nil {
+	for _, kept := range []string{out, runs, period} {
+		if err := filepath.WalkDir(kept, func(path string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			texts[strings.TrimPrefix(path, dir+"/")] = string(b)
+			return err
+		}); err != nil {
 			t.Fatal(err)
 		}
-		texts[e.Name()] = string(b)
 	}
-	if !strings.Contains(texts["run.json"], "SignatureDoesNotMatch") || !strings.Contains(texts["run.json"], "not with the external id") {
+	for _, name := range []string{"out/report.html", "out/controls.csv", "runs/entries/0000000001.json", "period/period.html", "period/period.json"} {
+		if texts[name] == "" {
+			t.Errorf("there is no %s to look into", name)
+		}
+	}
+	if !strings.Contains(texts["out/run.json"], "SignatureDoesNotMatch") || !strings.Contains(texts["out/run.json"], "not with the external id") {
 		t.Errorf("AWS was not asked as it should have been:\n%s", said.String())
 	}
 	for name, text := range texts {

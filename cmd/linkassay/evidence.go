@@ -40,9 +40,10 @@ func newEvidenceVerify(a *app) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "verify DIR|LEDGER",
-		Short: "Verify a bundle: signature, digests, and that the checks say again what was recorded",
+		Short: "Verify a bundle: signature, digests, and that checks and pages say again what was recorded",
 		Long: `verify says whether a bundle is complete, unchanged and by whom it is signed, and judges the recorded
-observations again: the checks must give the same status, facts and blockers as are recorded.
+observations again: the checks must give the same status, facts and blockers as are recorded, and report.html and
+the other files that are made of run.json must say what it does.
 
 A signature is worth something only with --allowed-signers, a list in the format of ssh-keygen that comes
 from its owner and not with the bundle. A bundle without a signature is verified too, unless
@@ -78,6 +79,7 @@ Exit codes: 0 verified; 1 refused; 2 wrong usage; 3 unreadable, or made by a new
 			if o.TimestampRoots, err = certificates("--timestamp-ca", ca); err != nil {
 				return err
 			}
+			o.Version, o.Build = version, build()
 			result, err := evidence.VerifyDir(args[0], o)
 			if err != nil {
 				return evidenceError(err)

@@ -123,12 +123,16 @@ func (b *Bundle) Seal(ctx context.Context, r *reports.Report, o SealOptions) err
 		sums = append(sums, s)
 		return nil
 	}
-	for _, f := range reports.Files(r) {
+	kept, err := reread(r)
+	if err != nil {
+		return fmt.Errorf("make the files of the bundle: %w", err)
+	}
+	for _, f := range reports.Files(kept) {
 		if err := add(f.Name, f.Write); err != nil {
 			return err
 		}
 	}
-	statement, err := encodeStatement(r, sums)
+	statement, err := encodeStatement(kept, sums)
 	if err != nil {
 		return err
 	}
@@ -162,7 +166,7 @@ func (b *Bundle) Seal(ctx context.Context, r *reports.Report, o SealOptions) err
 			return err
 		}
 	}
-	result, err := verify(except(b.store.files(), IncompleteFile), Options{TimestampRoots: o.TimestampRoots})
+	result, err := verify(except(b.store.files(), IncompleteFile), Options{TimestampRoots: o.TimestampRoots, Version: r.Version, Build: r.Build})
 	if err == nil {
 		err = result.Err()
 	}

@@ -46,6 +46,9 @@ func PrintResult(w io.Writer, r *Result, format string) error {
 	if r.Replay != nil {
 		line("replay", "%s", r.Replay.words())
 	}
+	if len(r.Pages) > 0 {
+		line("pages", "%d files say what run.json does: %s", len(r.Pages), strings.Join(r.Pages, ", "))
+	}
 	for _, n := range r.Notes {
 		line("note", "%s", n)
 	}

@@ -146,6 +146,8 @@ func (l *linkReplay) revisions(recorded, now []suites.Verdict) error {
 			l.note("%s is asked no more: recorded %q", was.Check, was.Status)
 		case i < 0:
 			return fmt.Errorf("judge link %s again: no check %q here: %w", l.link, was.Check, reports.ErrNewer)
+		case was.Revision < 1:
+			l.problem("%s is recorded in revision %d: revisions begin with 1", was.Check, was.Revision)
 		case l.catalogue[i].Revision < was.Revision:
 			return fmt.Errorf("judge link %s again: %s is recorded in revision %d, here it is %d: %w", l.link, was.Check, was.Revision, l.catalogue[i].Revision, reports.ErrNewer)
 		case l.catalogue[i].Revision > was.Revision && l.sameCatalogue:

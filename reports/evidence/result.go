@@ -23,6 +23,8 @@ type Result struct {
 	Files    int      `json:"files,omitempty"` // plain files in it
 	Run      *Run     `json:"run,omitempty"`   // nil when it was refused before run.json was read
 	Replay   *Replay  `json:"replay,omitempty"`
+	// Pages are the files that are, to the byte, what this build makes of run.json.
+	Pages []string `json:"pages,omitempty"`
 	// Signature is nil when it was refused before that was looked at.
 	Signature *Signature `json:"signature,omitempty"`
 	// Timestamp is nil when there is none, or when it was refused before that was looked at.

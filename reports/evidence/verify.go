@@ -42,6 +42,10 @@ type Options struct {
 	RequireSignature bool
 	// TimestampRoots are what the certificate of a time stamp must lead to; nil: the system's.
 	TimestampRoots *x509.CertPool
+	// Version and Build say which build verifies; "": it is not told, and files that were made of run.json are compared with a
+	// note where they differ, as those of any other build.
+	Version string
+	Build   reports.Build
 	// Now is the clock that keys expire by where nothing is stamped; default time.Now.
 	Now func() time.Time
 }
@@ -252,7 +256,8 @@ func (v *verification) contents() error {
 	if err := checkStatement(statement, r, digest); err != nil {
 		wrong = append(wrong, err.Error())
 	}
-	if err := v.raw(r); err != nil {
+	raw, err := v.raw(r)
+	if err != nil {
 		var refused refusal
 		if !errors.As(err, &refused) {
 			return err
@@ -269,25 +274,25 @@ func (v *verification) contents() error {
 	if len(wrong) > 0 {
 		return wrong
 	}
-	return nil
+	return v.pages(r, raw)
 }
 
-// raw checks what run.json names by its digest alone.
-func (v *verification) raw(r *reports.Report) error {
+// raw reads what run.json names by its digest alone.
+func (v *verification) raw(r *reports.Report) (*reports.Raw, error) {
 	messages, _, err := v.read("dns.txt", maxOther)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	certificates, _, err := v.read("certificates.pem", maxOther)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	raw, err := reports.ReadRaw(messages, certificates)
 	if err == nil {
 		err = r.CheckRaw(raw)
 	}
 	if err != nil {
-		return refusal{err.Error()}
+		return nil, refusal{err.Error()}
 	}
-	return nil
+	return raw, nil
 }
