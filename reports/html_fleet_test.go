@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"syscall"
@@ -52,7 +53,7 @@ func TestPageOfAFleetIsMadeInTime(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it measures time, which -short has none for")
 	}
-	const bound = 2 * time.Second
+	bound := timeFor(2 * time.Second)
 	r := fleet(t, 1000)
 	best := time.Hour
 	for range 3 {
@@ -78,4 +79,15 @@ func processorTime(t *testing.T) time.Duration {
 		t.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// pace is set by make pace, which wants a machine of its own.
+var pace = flag.Bool("pace", false, "hold what is promised of times to the letter")
+
+// timeFor is a promised time, or where others may use the machine too, a time that shows that the work did not grow.
+func timeFor(promised time.Duration) time.Duration {
+	if *pace {
+		return promised
+	}
+	return 5 * promised
 }

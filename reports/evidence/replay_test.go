@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"flag"
 	"runtime"
 	"strings"
 	"sync"
@@ -124,6 +125,9 @@ func TestReplayOfRounds(t *testing.T) {
 	refused(t, forge(t, r), Options{}, "round 1")
 }
 
+// pace is set by make pace, which wants a machine of its own.
+var pace = flag.Bool("pace", false, "hold what is promised of times to the letter")
+
 // A thousand one-link runs replay in a moment.
 func TestReplayIsFast(t *testing.T) {
 	t.Parallel()
@@ -156,8 +160,12 @@ func TestReplayIsFast(t *testing.T) {
 	wg.Wait()
 	took := time.Since(started)
 	t.Logf("%d runs of %d checks each replayed in %s", runs, len(r.Links[0].Verdicts), took)
-	// What is promised is 2 s on a quiet machine; a test may share it with others.
-	if took > 20*time.Second {
+	// A machine that is shared with others takes longer: make pace has one of its own.
+	bound := 20 * time.Second
+	if *pace {
+		bound = 2 * time.Second
+	}
+	if took > bound {
 		t.Errorf("%d runs took %s", runs, took)
 	}
 }
