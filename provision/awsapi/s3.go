@@ -17,6 +17,9 @@ func OpenS3(ctx context.Context, a Access, endpoint string) (*s3.Client, func(),
 	if err != nil {
 		return nil, nil, fmt.Errorf("read AWS configuration%s: %w", ofProfile(a.Profile), err)
 	}
+	if cfg.Region == "" { // the SDK calls it an invalid DNS name, at the first request
+		return nil, nil, fmt.Errorf("no region is known to ask S3 in%s: name the bucket's, s3://BUCKET/PREFIX?region=REGION, or set AWS_REGION", ofProfile(a.Profile))
+	}
 	client, transport := ownHTTPClient(cfg.HTTPClient)
 	cfg.HTTPClient = client
 	cfg.Retryer = func() aws.Retryer { return retryer(DefaultAttempts) }
