@@ -3,7 +3,6 @@ package evidence
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -253,7 +252,7 @@ type killerFile struct {
 
 func (f *killerFile) Write(b []byte) (int, error) {
 	if f.k.steps+1 == f.k.at {
-		_, _ = io.WriteString(f.storedFile.(*failingFile).storedFile, string(b[:len(b)/2]))
+		_, _ = f.storedFile.(*failingFile).storedFile.Write(b[:len(b)/2])
 	}
 	f.k.reached()
 	return f.storedFile.Write(b)
