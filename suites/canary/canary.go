@@ -32,6 +32,8 @@ type Options struct {
 	FailOn    suites.Severity  // see suites.Summarize
 	Sinks     []Sink
 	Store     Store // nil: nothing is kept
+	// Restored gets the incidents that were open before, once, when the store was read; nil: nobody asks.
+	Restored func(open []Incident)
 	// Concurrency bounds the rounds side by side; default 32.
 	Concurrency int
 	// Now is the wall clock, for time stamps and maintenance windows; schedules follow the monotonic one. Default time.Now.
@@ -88,10 +90,11 @@ func (c *Canary) elapsed() time.Duration { return time.Since(c.began) }
 // Run watches the links until the context ends, which is its normal end: it returns nil then, within about a second.
 // Rounds in flight are recorded as interrupted.
 func (c *Canary) Run(ctx context.Context, links []provision.Link) error {
-	if err := c.restore(ctx, links); err != nil {
+	gone, err := c.restore(ctx, links)
+	if err != nil {
 		return err
 	}
-	c.open()
+	c.open(gone)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var helpers sync.WaitGroup
 	helpers.Go(func() { c.pulse.watch(background) })
@@ -115,10 +118,11 @@ func (c *Canary) Run(ctx context.Context, links []provision.Link) error {
 
 // Once looks at each link once, control plane and all, and returns the rounds in the links' order.
 func (c *Canary) Once(ctx context.Context, links []provision.Link) ([]Round, error) {
-	if err := c.restore(ctx, links); err != nil {
+	gone, err := c.restore(ctx, links)
+	if err != nil {
 		return nil, err
 	}
-	c.open()
+	c.open(gone)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var helpers, looks sync.WaitGroup
 	helpers.Go(func() { c.pulse.watch(background) })
@@ -204,10 +208,14 @@ func (c *Canary) tell(change Change) {
 	}
 }
 
-func (c *Canary) open() {
+// open begins to tell, first what changed while nobody looked.
+func (c *Canary) open(gone []Change) {
 	c.out = nil
 	for _, s := range c.o.Sinks {
 		c.out = append(c.out, newQueue(s, c.o.Problem))
+	}
+	for _, change := range gone {
+		c.tell(change)
 	}
 }
 
@@ -227,23 +235,27 @@ func (c *Canary) close() {
 	}
 }
 
-func (c *Canary) restore(ctx context.Context, links []provision.Link) error {
+// restore reads the store, and returns the ends of incidents whose links are not watched any more.
+func (c *Canary) restore(ctx context.Context, links []provision.Link) ([]Change, error) {
 	if c.o.Store == nil {
-		return nil
+		return nil, nil
 	}
 	s, err := c.o.Store.Load(ctx)
 	if err == nil && s != nil {
 		err = c.board.Restore(s)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var names []string
 	for _, l := range links {
 		names = append(names, l.Name)
 	}
-	c.board.Keep(names, c.o.Now().UTC())
-	return nil
+	gone := c.board.Keep(names, c.o.Now().UTC())
+	if c.o.Restored != nil {
+		c.o.Restored(c.board.Incidents())
+	}
+	return gone, nil
 }
 
 func (c *Canary) saveNowAndThen(ctx context.Context) {

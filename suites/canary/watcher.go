@@ -89,7 +89,7 @@ func (w *watcher) round(ctx context.Context) Round {
 	if fresh && ctx.Err() == nil {
 		now := w.look(ctx, nil)
 		calls += now.Calls
-		usable := w.known != nil && w.c.elapsed()-w.knownAt < stillGood*time.Duration(w.settings.ControlInterval)
+		usable := w.known != nil && !w.known.ControlFailed() && w.c.elapsed()-w.knownAt < stillGood*time.Duration(w.settings.ControlInterval)
 		if lost := now.Observation == nil || now.Observation.ControlFailed(); lost && usable {
 			// The API can't be asked: the path is judged by what was known of it.
 			if r.Outcome == "" {
