@@ -48,7 +48,7 @@ link's interval, the AWS APIs at its controlInterval (docs/link-file.md). It onl
 Y rounds make an incident, one for each root cause however many links it takes down; N good rounds end it.
 
 -f is a link file or a folder of them, read again when it changes and on SIGHUP; a wrong new one leaves
-the old one in force. Rounds and incidents go to stdout as JSON lines, metrics to http://` + defaultListen + `/metrics.
+the old one in force. Rounds and incidents go to stdout as JSON lines, metrics and a status page to http://` + defaultListen + `/.
 
 It ends on SIGINT or SIGTERM, with exit code 0. With --once each link is looked at once, --state keeps
 the count from one invocation to the next, and the exit code is 1 only while an incident is open.`,
@@ -78,7 +78,7 @@ the count from one invocation to the next, and the exit code is 1 only while an 
 	cmd.Flags().StringVar(&f.labels, "label-filter", "", "only the checks that match this Ginkgo label filter")
 	cmd.Flags().StringVar(&f.profile, "profile", string(suites.Canary), "which checks: canary (what can break in use), acceptance (all), or audit")
 	cmd.Flags().StringVar(&f.failOn, "fail-on", "", "what makes incidents beside critical checks: warning, or advice (warnings too)")
-	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "address of /metrics, /healthz and /readyz; empty: none (with --once none unless given)")
+	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "address of the status page, /metrics, /healthz and /readyz; empty: none (with --once none unless given)")
 	cmd.Flags().StringVar(&f.webConfig, "web-config", "", "file with TLS and users for --listen, as the Prometheus exporters have it")
 	cmd.Flags().StringVar(&f.textfile, "textfile", "", "write the metrics to this file, for node_exporter's textfile collector")
 	cmd.Flags().StringVar(&f.state, "state", "", "file that keeps incidents and counts over restarts")
@@ -138,11 +138,19 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 
 	problems := &complaints{w: a.err}
 	metrics := live.NewMetrics()
-	metrics.Watch(namesOf(links))
+	pages := live.NewStatus(nil)
+	watch := func(links []provision.Link) {
+		metrics.Watch(namesOf(links))
+		pages.Watch(namesOf(links))
+	}
+	watch(links)
 	o := canary.Options{
 		Look: look, Catalogue: suites.Catalogue(), Selection: selection, FailOn: suites.Severity(f.failOn),
-		Concurrency: f.concurrency, Problem: problems.add, Restored: metrics.Restore,
-		Sinks: []canary.Sink{&untilClosed{Sink: live.NewLines(a.out, f.quiet), end: cancel}, metrics},
+		Concurrency: f.concurrency, Problem: problems.add, Restored: func(open []canary.Incident) {
+			metrics.Restore(open)
+			pages.Restore(open)
+		},
+		Sinks: []canary.Sink{&untilClosed{Sink: live.NewLines(a.out, f.quiet), end: cancel}, metrics, pages},
 	}
 	if f.state != "" {
 		o.Store = live.StateFile{Path: f.state}
@@ -151,13 +159,13 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 		o.Sinks = append(o.Sinks, live.NewLedger(f.ledger.open, "linkassay", version, suites.Severity(f.failOn), suites.Profile(f.profile)))
 	}
 	if f.listen != "" && !f.noListen {
-		s, err := live.Listen(ctx, f.listen, f.webConfig, metrics)
+		s, err := live.Listen(ctx, f.listen, f.webConfig, metrics, pages)
 		if err != nil {
 			return usageError("--listen: %w", err)
 		}
 		defer func() { err = errors.Join(err, withCode(exitUntold, s.Close())) }()
 		o.Sinks = append(o.Sinks, s)
-		fmt.Fprintf(a.err, "linkassay: listening on %s: /metrics, /healthz, /readyz\n", s.Addr())
+		fmt.Fprintf(a.err, "linkassay: listening on %s: status page at /, /metrics, /healthz, /readyz\n", s.Addr())
 		if s.Open() {
 			fmt.Fprintf(a.err, "linkassay: warning: %s is open to the network without TLS and users; see --web-config\n", s.Addr())
 		}
@@ -177,7 +185,7 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 		return errors.Join(err, openIncidents(c.Incidents()))
 	}
 	var beside sync.WaitGroup
-	beside.Go(func() { a.reload(ctx, f.path, c, metrics, problems) })
+	beside.Go(func() { a.reload(ctx, f.path, c, watch, problems) })
 	if f.textfile != "" {
 		beside.Go(func() { keepTextfile(ctx, metrics, f.textfile, problems) })
 	}
@@ -250,7 +258,7 @@ func keepTextfile(ctx context.Context, m *live.Metrics, path string, problems *c
 }
 
 // reload follows the link files until the context ends.
-func (a *app) reload(ctx context.Context, path string, c *canary.Canary, m *live.Metrics, problems *complaints) {
+func (a *app) reload(ctx context.Context, path string, c *canary.Canary, watch func([]provision.Link), problems *complaints) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -280,7 +288,7 @@ func (a *app) reload(ctx context.Context, path string, c *canary.Canary, m *live
 			continue
 		}
 		c.Update(fresh)
-		m.Watch(namesOf(fresh))
+		watch(fresh)
 		fmt.Fprintf(a.err, "linkassay: read %s again: %d links\n", path, len(fresh))
 	}
 }

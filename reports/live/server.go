@@ -16,7 +16,7 @@ import (
 	"github.com/linkassay/linkassay/suites/canary"
 )
 
-// Server serves /metrics, /healthz and /readyz. It has nothing that writes.
+// Server serves /metrics, /healthz and /readyz, and the status pages beside. It has nothing that writes.
 type Server struct {
 	listener net.Listener
 	server   *http.Server
@@ -27,7 +27,7 @@ type Server struct {
 
 // Listen opens the address. config is a web configuration file as the Prometheus exporters have it, with TLS and users;
 // "" is plain HTTP for everybody.
-func Listen(ctx context.Context, address, config string, m *Metrics) (*Server, error) {
+func Listen(ctx context.Context, address, config string, m *Metrics, pages *Status) (*Server, error) {
 	if err := web.Validate(config); err != nil {
 		return nil, fmt.Errorf("web configuration %s: %w", config, err)
 	}
@@ -39,6 +39,7 @@ func Listen(ctx context.Context, address, config string, m *Metrics) (*Server, e
 	s := &Server{listener: l, config: config, failed: make(chan error, 1)}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", m.Handler())
+	mux.Handle("GET /", pages)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if !s.ready.Load() {

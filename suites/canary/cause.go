@@ -15,7 +15,7 @@ import (
 type Cause struct {
 	Check string      `json:"check"`
 	Side  suites.Side `json:"side"`
-	// Kind and ID name the thing: load balancer, service, endpoint, VPC, account, name or link.
+	// Kind and ID name the thing: load balancer, service, endpoint, VPC, account, vantage, name or link.
 	Kind Kind   `json:"kind"`
 	ID   string `json:"id"`
 }
@@ -30,6 +30,7 @@ const (
 	Endpoint     Kind = "endpoint"      // its id
 	VPC          Kind = "vpc"           // the consumer's, its id
 	Account      Kind = "account"       // the consumer's, its id, and the service's id
+	Vantage      Kind = "vantage"       // its name and resolver in the link file
 	Name         Kind = "name"          // a private DNS name
 	Link         Kind = "link"          // nothing more is known than the link's name
 )
@@ -71,7 +72,9 @@ func kindsOf(v suites.Verdict) []Kind {
 		return []Kind{Endpoint, Service} // the provider's to mend, for this consumer alone
 	case strings.HasPrefix(v.Check, "verification."):
 		return []Kind{Service}
-	case v.Check == "dns.resolver-answers" || v.Check == "dns.vpc-attributes" || v.Check == "dns.no-shadowing-zone":
+	case v.Check == "dns.resolver-answers":
+		return []Kind{VPC, Vantage, Endpoint}
+	case v.Check == "dns.vpc-attributes" || v.Check == "dns.no-shadowing-zone":
 		return []Kind{VPC, Endpoint}
 	case strings.HasPrefix(v.Check, "dns.") || v.Check == "reachability.closed-vantages":
 		return []Kind{Endpoint, Name}
@@ -104,6 +107,11 @@ func idOf(o *probes.Observation, kind Kind) string {
 		return cmp.Or(o.Link.Consumer.EndpointID, valueOf(o.Consumer.Endpoint).ID)
 	case VPC:
 		return cmp.Or(valueOf(o.Consumer.Endpoint).VPCID, valueOf(o.Consumer.VPC).ID)
+	case Vantage:
+		if len(o.Link.Vantages) > 0 {
+			v := o.Link.Vantages[0]
+			return v.Name + "@" + v.Resolver
+		}
 	case Name:
 		return strings.ToLower(strings.TrimSuffix(o.Link.PrivateDNSName, "."))
 	case Link:
