@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"sync"
@@ -24,12 +26,12 @@ import (
 
 // canaryFlags are what canary is asked.
 type canaryFlags struct {
-	path, labels, profile, failOn      string
-	listen, webConfig, textfile        string
-	state                              string
-	ledger                             ledgerFlags
-	once, checkConfig, quiet, noListen bool
-	concurrency                        int
+	path, labels, profile, failOn           string
+	listen, webConfig, textfile             string
+	state, command, webhook                 string
+	ledger                                  ledgerFlags
+	once, checkConfig, quiet, noListen, emf bool
+	concurrency                             int
 }
 
 // How often the link file is looked at for changes, and the textfile is written.
@@ -81,10 +83,13 @@ the count from one invocation to the next, and the exit code is 1 only while an 
 	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "address of the status page, /metrics, /healthz and /readyz; empty: none (with --once none unless given)")
 	cmd.Flags().StringVar(&f.webConfig, "web-config", "", "file with TLS and users for --listen, as the Prometheus exporters have it")
 	cmd.Flags().StringVar(&f.textfile, "textfile", "", "write the metrics to this file, for node_exporter's textfile collector")
+	cmd.Flags().StringVar(&f.command, "alert-command", "", "program to run when an incident is opened, flaps or is cleared, with the alert as JSON on its standard input")
+	cmd.Flags().StringVar(&f.webhook, "alert-webhook", "", "https URL to post such alerts to, signed with the secret in "+webhookSecret+"; $"+webhookURL+" if not given")
 	cmd.Flags().StringVar(&f.state, "state", "", "file that keeps incidents and counts over restarts")
 	cmd.Flags().BoolVar(&f.once, "once", false, "look at each link once and end; needs --state")
 	cmd.Flags().BoolVar(&f.checkConfig, "check-config", false, "check the link files and say what would be watched; touches no network")
 	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "print no rounds that were good")
+	cmd.Flags().BoolVar(&f.emf, "emf", false, "print CloudWatch embedded metric format lines too")
 	cmd.Flags().IntVar(&f.concurrency, "concurrency", 32, "rounds side by side, at most")
 	cmd.Flags().StringVar(&f.ledger.place, "ledger", "", "add rounds to this hash-chained log: a folder, or s3://BUCKET/PREFIX (docs/ledger.md)")
 	return cmd
@@ -92,6 +97,32 @@ the count from one invocation to the next, and the exit code is 1 only while an 
 
 // defaultListen is loopback: what is watched is nobody else's business.
 const defaultListen = "127.0.0.1:9815"
+
+// Secrets are not for command lines, which everybody on the host can read.
+const (
+	webhookURL    = "LINKASSAY_ALERT_WEBHOOK"
+	webhookSecret = "LINKASSAY_ALERT_SECRET"
+)
+
+// alerts are the sinks that tell people.
+func (f *canaryFlags) alerts(ctx context.Context) ([]canary.Sink, error) {
+	var all []canary.Sink
+	if f.command != "" {
+		path, err := exec.LookPath(f.command)
+		if err != nil {
+			return nil, usageError("--alert-command: %w", err)
+		}
+		all = append(all, live.NewCommand(ctx, path))
+	}
+	if address := cmp.Or(f.webhook, os.Getenv(webhookURL)); address != "" {
+		hook, err := live.NewWebhook(ctx, address, []byte(os.Getenv(webhookSecret)))
+		if err != nil {
+			return nil, usageError("--alert-webhook: %w (the secret is taken from %s)", err, webhookSecret)
+		}
+		all = append(all, hook)
+	}
+	return all, nil
+}
 
 // check refuses wrong flags before anything is touched.
 func (f *canaryFlags) check() error {
@@ -129,6 +160,10 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 	if err != nil {
 		return usageError("--label-filter: %v", err)
 	}
+	alerts, err := f.alerts(context.WithoutCancel(ctx)) // also of what the last round found; the stop bounds it
+	if err != nil {
+		return err
+	}
 	if err := f.ledger.openLedger(ctx); err != nil {
 		return err
 	}
@@ -136,6 +171,7 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
+	out := &oneAtATime{w: a.out}
 	problems := &complaints{w: a.err}
 	metrics := live.NewMetrics()
 	pages := live.NewStatus(nil)
@@ -150,7 +186,11 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 			metrics.Restore(open)
 			pages.Restore(open)
 		},
-		Sinks: []canary.Sink{&untilClosed{Sink: live.NewLines(a.out, f.quiet), end: cancel}, metrics, pages},
+		Sinks: []canary.Sink{&untilClosed{Sink: live.NewLines(out, f.quiet), end: cancel}, metrics, pages},
+	}
+	o.Sinks = append(o.Sinks, alerts...)
+	if f.emf {
+		o.Sinks = append(o.Sinks, &untilClosed{Sink: live.NewEMF(out), end: cancel})
 	}
 	if f.state != "" {
 		o.Store = live.StateFile{Path: f.state}
@@ -309,6 +349,18 @@ func (u *untilClosed) closed(err error) error {
 		return nil
 	}
 	return err
+}
+
+// oneAtATime keeps lines of several sinks apart.
+type oneAtATime struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (o *oneAtATime) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.w.Write(p)
 }
 
 // complaints prints what goes wrong on the way, each text at most once a minute.

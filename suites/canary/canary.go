@@ -46,6 +46,7 @@ type Options struct {
 const (
 	defaultConcurrency = 32
 	stopGrace          = 400 * time.Millisecond // what a stop waits for rounds in flight, and then for sinks
+	onceGrace          = 45 * time.Second       // what Once waits for sinks: nobody tells it later
 	saveEvery          = 10 * time.Second
 	saveTime           = 5 * time.Second
 )
@@ -112,7 +113,7 @@ func (c *Canary) Run(ctx context.Context, links []provision.Link) error {
 	c.all.Wait() // each gives up by itself
 	stop()
 	helpers.Wait()
-	c.close()
+	c.close(stopGrace)
 	return c.save(context.WithoutCancel(ctx))
 }
 
@@ -142,7 +143,11 @@ func (c *Canary) Once(ctx context.Context, links []provision.Link) ([]Round, err
 	for i, r := range rounds { // in order, so that runs of the same are the same
 		c.publish(r, links[i].Canary.WithDefaults())
 	}
-	c.close()
+	wait := onceGrace
+	if ctx.Err() != nil {
+		wait = stopGrace
+	}
+	c.close(wait)
 	return rounds, c.save(context.WithoutCancel(ctx))
 }
 
@@ -219,8 +224,9 @@ func (c *Canary) open(gone []Change) {
 	}
 }
 
-func (c *Canary) close() {
-	late := time.NewTimer(stopGrace)
+// close ends the telling, and waits at most so long until all was told.
+func (c *Canary) close(wait time.Duration) {
+	late := time.NewTimer(wait)
 	defer late.Stop()
 	for _, q := range c.out {
 		q.end()

@@ -234,17 +234,21 @@ func TestOnceKeepsCountOverInvocations(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, store := newWorld(t), &memory{}
+		slow := &heard{slow: func() { time.Sleep(5 * time.Second) }}
 		links := fleet(3, every(10*time.Second, time.Minute))
 		var open []int
 		for _, control := range []string{"healthy", "txt-missing", "txt-missing", "healthy", "healthy"} {
 			w.set(control, "", false)
-			c := New(Options{Look: w.look, Catalogue: suites.Catalogue(), Store: store})
+			c := New(Options{Look: w.look, Catalogue: suites.Catalogue(), Store: store, Sinks: []Sink{slow}})
 			rounds, err := c.Once(t.Context(), links)
 			if err != nil || len(rounds) != 3 || rounds[2].Link != "link-002" {
 				t.Fatalf("%v, %+v", err, rounds)
 			}
 			open = append(open, len(c.Incidents()))
 			time.Sleep(time.Minute)
+		}
+		if len(slow.rounds) != 15 || !slices.Equal(slow.kinds(), []ChangeKind{Opened, Spread, Cleared}) {
+			t.Errorf("told %d rounds and %q", len(slow.rounds), slow.kinds())
 		}
 		if !slices.Equal(open, []int{0, 0, 1, 1, 0}) {
 			t.Errorf("open incidents: %v", open)
