@@ -129,7 +129,7 @@ func (o *Observation) Only(names ...string) *Observation {
 		return view
 	}
 	view.Format, view.Link = o.Format, o.Link
-	view.Started, view.Finished, view.Interrupted = o.Started, o.Finished, o.Interrupted
+	view.Started, view.Finished, view.Known, view.Interrupted = o.Started, o.Finished, o.Known, o.Interrupted
 	for _, it := range itemTable() {
 		if slices.Contains(names, it.name) {
 			it.copy(o, view)

@@ -19,6 +19,9 @@ type Observation struct {
 	Link     provision.Link `json:"link"`
 	Started  time.Time      `json:"started"`
 	Finished time.Time      `json:"finished"`
+	// Known is when the control plane (both sides, the path, and public DNS) was read, where it was taken over from an
+	// earlier Observation; zero where all was observed together. Each item has its own time in any case.
+	Known time.Time `json:"known,omitzero"`
 	// Interrupted says that the run was cut short; items that were not reached are absent.
 	Interrupted bool `json:"interrupted,omitempty"`
 	// Panics lists probes that panicked, with the recovered text; their items carry an error.

@@ -95,4 +95,16 @@ links:
     #   - check: reachability.tls-certificate-lasts
     #     reason: the new certificate comes with the move to the new host
     #     expires: 2026-12-31
+
+    # How linkassay canary watches this link; the same key beside links: holds for all of them.
+    # canary:
+    #   interval: 1m                            # DNS and connections
+    #   controlInterval: 5m                     # the AWS APIs and public DNS
+    #   alarm: {failures: 3, of: 5}             # so many failed rounds make an incident
+    #   clear: 3                                # good rounds in a row that end it
+    #   maintenance:                            # watched, and nobody is alarmed
+    #     - start: "22:00"                      # UTC; or once: 2026-12-31T22:00:00Z
+    #       duration: 2h
+    #       weekdays: [sunday]
+    #       reason: patching
 `

@@ -17,6 +17,8 @@ const APIVersion = "linkassay/v1"
 type File struct {
 	APIVersion string `yaml:"apiVersion" json:"apiVersion" jsonschema:"enum=linkassay/v1,description=version of this file's format"`
 	Links      []Link `yaml:"links" json:"links" jsonschema:"minItems=1,description=the links to build or to verify"`
+	// Canary holds for all links; what a link says itself comes first.
+	Canary Canary `yaml:"canary,omitempty" json:"canary,omitzero" jsonschema:"description=how often linkassay canary looks at each link and when it alarms"`
 
 	source *document // for the places of what is found to be wrong later
 }
@@ -37,6 +39,8 @@ type Link struct {
 	Timeouts       Timeouts  `yaml:"timeouts,omitempty" json:"timeouts,omitzero"`
 	// Accept are findings that are known and may stand for a while.
 	Accept []Acceptance `yaml:"accept,omitempty" json:"accept,omitempty" jsonschema:"description=findings that are known and do not fail a run until they expire"`
+	// Canary is the file's with what the link says itself.
+	Canary Canary `yaml:"canary,omitempty" json:"canary,omitzero" jsonschema:"description=as for all links; what is said here comes first"`
 }
 
 // Access says whether linkassay may call the AWS API of a side.

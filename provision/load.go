@@ -54,6 +54,7 @@ func Load(r io.Reader, name string) (*File, error) {
 	}
 	for i := range file.Links {
 		file.Links[i].fillIn()
+		file.Links[i].Canary = file.Links[i].Canary.over(file.Canary)
 	}
 	file.source = d
 	return &file, nil

@@ -38,10 +38,12 @@ var (
 // meaning. Fields that are wrong already are passed over.
 func (d *document) checkRules(f *File) {
 	names := map[string]string{}
+	d.checkCanary(f.Canary, Canary{}, "/canary")
 	for i := range f.Links {
 		l, at := &f.Links[i], "/links/"+strconv.Itoa(i)
 		d.unique(names, l.Name, at+"/name", "link name")
 		d.checkLink(l, at)
+		d.checkCanary(l.Canary, f.Canary, at+"/canary")
 	}
 }
 

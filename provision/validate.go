@@ -181,8 +181,12 @@ func expectation(key string) string {
 		return "a VPC id such as vpc-0123456789abcdef0"
 	case "instance":
 		return "an instance id such as i-0123456789abcdef0"
-	case "api", "dns", "connect", "tls", "http":
+	case "api", "dns", "connect", "tls", "http", "interval", "controlInterval", "duration":
 		return "a duration such as 3s"
+	case "start":
+		return "a time such as 2026-12-31T22:00:00Z, or 22:00 in UTC"
+	case "weekdays":
+		return "a list of days such as [sunday]"
 	case "provider", "consumer":
 		return "a mapping with the account of that side"
 	case "ports":

@@ -262,6 +262,7 @@ func configDigest(l provision.Link) string {
 	if err == nil {
 		hideLink(&shown)
 		shown.File, shown.Provider.ServiceID, shown.Provider.ServiceName, shown.Consumer.EndpointID = "", "", "", ""
+		shown.Canary = provision.Canary{} // how often it is looked at is not what it is
 		b, err = json.Marshal(shown)
 	}
 	if err != nil { // plain data: it can always be encoded and read

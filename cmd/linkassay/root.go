@@ -43,6 +43,7 @@ owners believe, from every place that uses it, and what is the one thing to fix 
   linkassay verify -f link.yaml      observe and judge the link
   linkassay diagnose -f link.yaml --to HOST:PORT
                                      walk one connection and show where it ends
+  linkassay canary -f link.yaml      watch links, with metrics and incidents
 
 Exit codes: 0 all required checks passed; 1 a required check failed; 2 wrong usage or link file;
 3 could not tell (credentials, throttling, vantage out of reach); 4 something that linkassay made
@@ -59,7 +60,7 @@ is left over; 130 interrupted.`,
 	})
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log what is being done to stderr")
 	root.AddCommand(
-		newDemo(a), newVerify(a), newDiagnose(a), newApply(a), newDestroy(a), newLab(a),
+		newDemo(a), newVerify(a), newDiagnose(a), newCanary(a), newApply(a), newDestroy(a), newLab(a),
 		newEvidence(a), newReport(a), newInit(a), newValidate(a), newSchema(a), newList(a), newExplain(a),
 	)
 	root.InitDefaultHelpCmd()

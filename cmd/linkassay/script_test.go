@@ -67,6 +67,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":  exits,
 			"start":  start,
+			"await":  await,
 			"ended":  ended,
 			"signal": sendSignal,
 		},
@@ -146,7 +147,8 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	proc := &process{cmd: exec.Command(path, args[3:]...), stdout: ts.MkAbs(name + ".out"), stderr: ts.MkAbs(name + ".err")}
 	proc.cmd.Dir = ts.MkAbs(".")
-	proc.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "AWS_EC2_METADATA_DISABLED=true")
+	proc.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE="+ts.Getenv("AWS_CONFIG_FILE"), "AWS_SHARED_CREDENTIALS_FILE="+ts.Getenv("AWS_SHARED_CREDENTIALS_FILE"))
 	stdout, err := os.Create(proc.stdout)
 	ts.Check(err)
 	defer stdout.Close()
@@ -160,15 +162,27 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	procs.running[name] = proc
 	procs.mu.Unlock()
 
+	proc.await(ts, name, ready)
+}
+
+// await waits until a line of a background process matches: await NAME REGEXP.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await NAME REGEXP")
+	}
+	ts.Value(procsKey{}).(*processes).get(ts, args[0]).await(ts, args[0], regexp.MustCompile(args[1]))
+}
+
+func (p *process) await(ts *testscript.TestScript, name string, line *regexp.Regexp) {
 	deadline := time.After(60 * time.Second)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for !matches(proc.stdout, ready) && !matches(proc.stderr, ready) {
+	for !matches(p.stdout, line) && !matches(p.stderr, line) {
 		select {
 		case <-deadline:
-			out, _ := os.ReadFile(proc.stdout)
-			errs, _ := os.ReadFile(proc.stderr)
-			ts.Fatalf("%s: no line like %q within a minute; stdout:\n%s\nstderr:\n%s", name, args[1], out, errs)
+			out, _ := os.ReadFile(p.stdout)
+			errs, _ := os.ReadFile(p.stderr)
+			ts.Fatalf("%s: no line like %q within a minute; stdout:\n%s\nstderr:\n%s", name, line, out, errs)
 		case <-tick.C:
 		}
 	}
@@ -188,12 +202,12 @@ func matches(file string, re *regexp.Regexp) bool {
 	return false
 }
 
-// sendSignal sends a signal to a background process: signal NAME INT|TERM|KILL.
+// sendSignal sends a signal to a background process: signal NAME INT|TERM|KILL|HUP.
 func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: signal NAME INT|TERM|KILL")
+		ts.Fatalf("usage: signal NAME INT|TERM|KILL|HUP")
 	}
-	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
+	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL, "HUP": syscall.SIGHUP}
 	s, ok := signals[args[1]]
 	if !ok {
 		ts.Fatalf("unknown signal %s", args[1])

@@ -1,0 +1,389 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/linkassay/linkassay/probes"
+	"github.com/linkassay/linkassay/provision"
+	"github.com/linkassay/linkassay/reports"
+	"github.com/linkassay/linkassay/reports/live"
+	"github.com/linkassay/linkassay/suites"
+	"github.com/linkassay/linkassay/suites/canary"
+)
+
+// canaryFlags are what canary is asked.
+type canaryFlags struct {
+	path, labels, profile, failOn           string
+	listen, webConfig, textfile             string
+	state, command, webhook                 string
+	ledger                                  ledgerFlags
+	once, checkConfig, quiet, noListen, emf bool
+	concurrency                             int
+}
+
+// How often the link file is looked at for changes, and the textfile is written.
+const (
+	reloadEvery   = 5 * time.Second
+	textfileEvery = 15 * time.Second
+)
+
+func newCanary(a *app) *cobra.Command {
+	var f canaryFlags
+	cmd := &cobra.Command{
+		Use:   "canary -f FILE",
+		Short: "Watch links on a schedule, and tell incidents, not noise",
+		Long: `canary looks at each link again and again with the checks of verify: names and connections at the
+link's interval, the AWS APIs at its controlInterval (docs/link-file.md). It only reads. X failures of
+Y rounds make an incident, one for each root cause however many links it takes down; N good rounds end it.
+
+-f is a link file or a folder of them, read again when it changes and on SIGHUP; a wrong new one leaves
+the old one in force. Rounds and incidents go to stdout as JSON lines, metrics and a status page to http://` + defaultListen + `/.
+
+It ends on SIGINT or SIGTERM, with exit code 0. With --once each link is looked at once, --state keeps
+the count from one invocation to the next, and the exit code is 1 only while an incident is open.`,
+		Example: `  linkassay canary -f links.yaml --state canary.json
+  linkassay canary -f links/ --quiet --ledger runs/
+  linkassay canary -f links.yaml --once --state canary.json --textfile /var/lib/node_exporter/linkassay.prom
+  linkassay canary -f links.yaml --check-config`,
+		Args: flagsOnly,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.noListen = f.once && !cmd.Flags().Changed("listen")
+			if err := f.check(); err != nil {
+				return err
+			}
+			links, err := a.loadFleet(cmd.Context(), f.path)
+			switch {
+			case err != nil && cmd.Context().Err() != nil:
+				return nil // the normal end, early
+			case err != nil:
+				return err
+			case f.checkConfig:
+				return a.printFleet(links)
+			}
+			return a.canary(cmd.Context(), links, &f)
+		},
+	}
+	cmd.Flags().StringVarP(&f.path, "file", "f", "", "link file, or a folder of link files (*.yaml, *.yml)")
+	cmd.Flags().StringVar(&f.labels, "label-filter", "", "only the checks that match this Ginkgo label filter")
+	cmd.Flags().StringVar(&f.profile, "profile", string(suites.Canary), "which checks: canary (what can break in use), acceptance (all), or audit")
+	cmd.Flags().StringVar(&f.failOn, "fail-on", "", "what makes incidents beside critical checks: warning, or advice (warnings too)")
+	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "address of the status page, /metrics, /healthz and /readyz; empty: none (with --once none unless given)")
+	cmd.Flags().StringVar(&f.webConfig, "web-config", "", "file with TLS and users for --listen, as the Prometheus exporters have it")
+	cmd.Flags().StringVar(&f.textfile, "textfile", "", "write the metrics to this file, for node_exporter's textfile collector")
+	cmd.Flags().StringVar(&f.command, "alert-command", "", "program to run when an incident is opened, flaps or is cleared, with the alert as JSON on its standard input")
+	cmd.Flags().StringVar(&f.webhook, "alert-webhook", "", "https URL to post such alerts to, signed with the secret in "+webhookSecret+"; $"+webhookURL+" if not given")
+	cmd.Flags().StringVar(&f.state, "state", "", "file that keeps incidents and counts over restarts")
+	cmd.Flags().BoolVar(&f.once, "once", false, "look at each link once and end; needs --state")
+	cmd.Flags().BoolVar(&f.checkConfig, "check-config", false, "check the link files and say what would be watched; touches no network")
+	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "print no rounds that were good")
+	cmd.Flags().BoolVar(&f.emf, "emf", false, "print CloudWatch embedded metric format lines too")
+	cmd.Flags().IntVar(&f.concurrency, "concurrency", 32, "rounds side by side, at most")
+	cmd.Flags().StringVar(&f.ledger.place, "ledger", "", "add rounds to this hash-chained log: a folder, or s3://BUCKET/PREFIX (docs/ledger.md)")
+	return cmd
+}
+
+// defaultListen is loopback: what is watched is nobody else's business.
+const defaultListen = "127.0.0.1:9815"
+
+// Secrets are not for command lines, which everybody on the host can read.
+const (
+	webhookURL    = "LINKASSAY_ALERT_WEBHOOK"
+	webhookSecret = "LINKASSAY_ALERT_SECRET"
+)
+
+// alerts are the sinks that tell people.
+func (f *canaryFlags) alerts(ctx context.Context) ([]canary.Sink, error) {
+	var all []canary.Sink
+	if f.command != "" {
+		path, err := exec.LookPath(f.command)
+		if err != nil {
+			return nil, usageError("--alert-command: %w", err)
+		}
+		all = append(all, live.NewCommand(ctx, path))
+	}
+	if address := cmp.Or(f.webhook, os.Getenv(webhookURL)); address != "" {
+		hook, err := live.NewWebhook(ctx, address, []byte(os.Getenv(webhookSecret)))
+		if err != nil {
+			return nil, usageError("--alert-webhook: %w (the secret is taken from %s)", err, webhookSecret)
+		}
+		all = append(all, hook)
+	}
+	return all, nil
+}
+
+// check refuses wrong flags before anything is touched.
+func (f *canaryFlags) check() error {
+	switch suites.Severity(f.failOn) {
+	case "", suites.Warning, suites.Advice:
+	default:
+		return usageError("--fail-on %q: expected warning or advice", f.failOn)
+	}
+	if _, err := suites.Select(f.labels); err != nil {
+		return usageError("--label-filter: %v", err)
+	}
+	if _, err := suites.ProfileFilter(f.profile, f.labels); err != nil {
+		return usageError("--profile: %v", err)
+	}
+	switch {
+	case f.once && f.state == "":
+		return usageError("--once needs --state FILE: one round alone makes no incident")
+	case strings.Contains(f.state, "://"):
+		return usageError("--state %q: expected a file", f.state)
+	case f.webConfig != "" && (f.listen == "" || f.noListen):
+		return usageError("--web-config needs --listen")
+	case f.concurrency < 1 || f.concurrency > 4096:
+		return usageError("--concurrency %d: expected a number from 1 to 4096", f.concurrency)
+	}
+	return f.ledger.check()
+}
+
+// canary watches until the context ends, or once.
+func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags) (err error) {
+	filter, err := suites.ProfileFilter(f.profile, f.labels)
+	if err != nil {
+		return usageError("--profile: %v", err)
+	}
+	selection, err := suites.Select(filter)
+	if err != nil {
+		return usageError("--label-filter: %v", err)
+	}
+	alerts, err := f.alerts(context.WithoutCancel(ctx)) // also of what the last round found; the stop bounds it
+	if err != nil {
+		return err
+	}
+	if err := f.ledger.openLedger(ctx); err != nil {
+		return err
+	}
+	defer f.ledger.closeLedger()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	out := &oneAtATime{w: a.out}
+	problems := &complaints{w: a.err}
+	metrics := live.NewMetrics()
+	pages := live.NewStatus(nil)
+	watch := func(links []provision.Link) {
+		metrics.Watch(namesOf(links))
+		pages.Watch(namesOf(links))
+	}
+	watch(links)
+	o := canary.Options{
+		Look: look, Catalogue: suites.Catalogue(), Selection: selection, FailOn: suites.Severity(f.failOn),
+		Concurrency: f.concurrency, Problem: problems.add, Restored: func(open []canary.Incident) {
+			metrics.Restore(open)
+			pages.Restore(open)
+		},
+		Sinks: []canary.Sink{&untilClosed{Sink: live.NewLines(out, f.quiet), end: cancel}, metrics, pages},
+	}
+	o.Sinks = append(o.Sinks, alerts...)
+	if f.emf {
+		o.Sinks = append(o.Sinks, &untilClosed{Sink: live.NewEMF(out), end: cancel})
+	}
+	if f.state != "" {
+		o.Store = live.StateFile{Path: f.state}
+	}
+	if f.ledger.open != nil {
+		o.Sinks = append(o.Sinks, live.NewLedger(f.ledger.open, "linkassay", version, suites.Severity(f.failOn), suites.Profile(f.profile)))
+	}
+	if f.listen != "" && !f.noListen {
+		s, err := live.Listen(ctx, f.listen, f.webConfig, metrics, pages)
+		if err != nil {
+			return usageError("--listen: %w", err)
+		}
+		defer func() { err = errors.Join(err, withCode(exitUntold, s.Close())) }()
+		o.Sinks = append(o.Sinks, s)
+		fmt.Fprintf(a.err, "linkassay: listening on %s: status page at /, /metrics, /healthz, /readyz\n", s.Addr())
+		if s.Open() {
+			fmt.Fprintf(a.err, "linkassay: warning: %s is open to the network without TLS and users; see --web-config\n", s.Addr())
+		}
+		go func() {
+			if err, failed := <-s.Failed(); failed {
+				problems.add(err)
+			}
+		}()
+	}
+	c := canary.New(o)
+	if f.once {
+		_, err = c.Once(ctx, links)
+		err = withCode(exitUntold, err)
+		if f.textfile != "" {
+			err = errors.Join(err, withCode(exitUntold, writeTextfile(metrics, f.textfile)))
+		}
+		return errors.Join(err, openIncidents(c.Incidents()))
+	}
+	var beside sync.WaitGroup
+	beside.Go(func() { a.reload(ctx, f.path, c, watch, problems) })
+	if f.textfile != "" {
+		beside.Go(func() { keepTextfile(ctx, metrics, f.textfile, problems) })
+	}
+	err = withCode(exitUntold, c.Run(ctx, links))
+	cancel()
+	beside.Wait()
+	return err
+}
+
+// look observes a link as verify does, or its names and connections alone.
+func look(ctx context.Context, l provision.Link, known *probes.Observation) (*probes.Observation, int64) {
+	started := time.Now()
+	w, err := place(&l) // it was checked when the file was read
+	if err != nil {
+		panic(err)
+	}
+	o := probes.Options{ReadFile: readFile, Started: started, Known: known}
+	if known != nil {
+		return probes.Observe(ctx, l, probes.Sources{Vantages: w.vantages, PublicDNS: w.public}, o), 0
+	}
+	found, src := sources(ctx, l, w, nil)
+	defer src.Provider.Close()
+	defer src.Consumer.Close()
+	seen := probes.Observe(ctx, found, src, o)
+	var calls int64
+	if src.Provider != nil {
+		calls += src.Provider.Calls()
+	}
+	if src.Consumer != nil {
+		calls += src.Consumer.Calls()
+	}
+	return seen, calls
+}
+
+// openIncidents is exit code 1 while an incident is open.
+func openIncidents(open []canary.Incident) error {
+	if len(open) == 0 {
+		return nil
+	}
+	var keys []string
+	for _, i := range open {
+		keys = append(keys, fmt.Sprintf("%s (%d links)", i.Key, len(i.Links)))
+	}
+	return withCode(exitFailed, fmt.Errorf("open incidents: %s", abbreviate(keys)))
+}
+
+func writeTextfile(m *live.Metrics, path string) error {
+	if err := m.WriteTextfile(path); err != nil {
+		return fmt.Errorf("--textfile %s: %w", path, err)
+	}
+	return nil
+}
+
+func keepTextfile(ctx context.Context, m *live.Metrics, path string, problems *complaints) {
+	tick := time.NewTicker(textfileEvery)
+	defer tick.Stop()
+	for {
+		if err := writeTextfile(m, path); err != nil {
+			problems.add(err)
+		}
+		select {
+		case <-ctx.Done():
+			if err := writeTextfile(m, path); err != nil {
+				problems.add(err)
+			}
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// reload follows the link files until the context ends.
+func (a *app) reload(ctx context.Context, path string, c *canary.Canary, watch func([]provision.Link), problems *complaints) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	tick := time.NewTicker(reloadEvery)
+	defer tick.Stop()
+	seen := fingerprint(path)
+	for {
+		asked := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			asked = true
+		case <-tick.C:
+		}
+		now := fingerprint(path)
+		if now == seen && !asked {
+			continue
+		}
+		seen = now
+		fresh, err := a.loadFleet(ctx, path)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			problems.add(fmt.Errorf("%s was changed and is wrong; the one of before stays in force:\n%w", path, err))
+			continue
+		}
+		c.Update(fresh)
+		watch(fresh)
+		fmt.Fprintf(a.err, "linkassay: read %s again: %d links\n", path, len(fresh))
+	}
+}
+
+// untilClosed ends the canary when nobody reads its lines any more (| head).
+type untilClosed struct {
+	canary.Sink
+	end func()
+}
+
+func (u *untilClosed) Round(r canary.Round) error { return u.closed(u.Sink.Round(r)) }
+
+func (u *untilClosed) Change(c canary.Change) error { return u.closed(u.Sink.Change(c)) }
+
+func (u *untilClosed) closed(err error) error {
+	if errors.Is(err, syscall.EPIPE) {
+		u.end()
+		return nil
+	}
+	return err
+}
+
+// oneAtATime keeps lines of several sinks apart.
+type oneAtATime struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (o *oneAtATime) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.w.Write(p)
+}
+
+// complaints prints what goes wrong on the way, each text at most once a minute.
+type complaints struct {
+	w    io.Writer
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+func (c *complaints) add(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	text := err.Error()
+	if at, ok := c.last[text]; ok && time.Since(at) < time.Minute {
+		return
+	}
+	if c.last == nil || len(c.last) > 1000 {
+		c.last = map[string]time.Time{}
+	}
+	c.last[text] = time.Now()
+	var lines []string
+	for line := range strings.Lines(text) {
+		lines = append(lines, reports.Clean(strings.TrimRight(line, "\n")))
+	}
+	fmt.Fprintln(c.w, signed(strings.Join(lines, "\n")))
+}

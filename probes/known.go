@@ -1,0 +1,63 @@
+package probes
+
+import "time"
+
+// kept returns a promise of an item that an earlier Observation has: what depends on it is asked as if it had
+// been asked now. The item itself keeps its own time.
+func kept[T any](it *Item[T]) *promise[T] {
+	p := &promise[T]{done: make(chan struct{}), item: it}
+	switch {
+	case it == nil:
+		p.item = &Item[T]{Absent: NotReached}
+		p.err = absent{NotReached}
+	case it.Absent != "":
+		p.err = absent{it.Absent}
+	case it.Error != nil:
+		p.err = failed{*it.Error}
+	}
+	close(p.done)
+	return p
+}
+
+// gatherData measures names and connections, and takes everything else over from what is known.
+func (r *run) gatherData(obs, known *Observation) {
+	c := &consumerItems{
+		zones: kept(known.Consumer.Zones), endpoint: kept(known.Consumer.Endpoint), interfaces: kept(known.Consumer.Interfaces),
+		vpc: kept(known.Consumer.VPC), dhcpOptions: kept(known.Consumer.DHCPOptions),
+	}
+	way := r.askWay(c)
+	r.wg.Wait()
+	obs.Provider, obs.Consumer, obs.Path, obs.Known = known.Provider, known.Consumer, known.Path, known.controlTime()
+	obs.DNS, obs.Reach = way.collect()
+	obs.DNS.TXT, obs.DNS.Public = known.DNS.TXT, known.DNS.Public
+}
+
+// controlTime is when the control plane was read that the Observation holds.
+func (o *Observation) controlTime() time.Time {
+	if o.Known.IsZero() {
+		return o.Started
+	}
+	return o.Known
+}
+
+// ControlAge is how old the control plane's items were when the rest was observed; 0 when all were observed together.
+func (o *Observation) ControlAge() time.Duration {
+	if o.Known.IsZero() {
+		return 0
+	}
+	return o.Started.Sub(o.Known)
+}
+
+// ControlFailed says whether a question to an AWS API or to public DNS got no answer.
+func (o *Observation) ControlFailed() bool {
+	for _, it := range itemTable() {
+		switch it.name {
+		case "dns.private", "dns.regional", "dns.zonal", "reach.tcp", "reach.tls", "reach.http", "reach.large", "reach.idle":
+			continue
+		}
+		if m, ok := it.meta(o); ok && (m.Error != nil || m.Absent == NotReached) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,226 @@
+package canary
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/linkassay/linkassay/provision"
+	"github.com/linkassay/linkassay/suites"
+)
+
+// Board turns rounds into incidents. It is safe for concurrent use, and its only clock is that of the rounds.
+type Board struct {
+	mu        sync.Mutex
+	cells     map[string]map[string]*CauseState // by link, then by cause key
+	incidents map[string]*Incident              // by key; ended ones as long as they may come back
+	told      map[string]int                    // how many links of an incident were told last
+	last      map[string]time.Time              // when a link's last round ended
+}
+
+// NewBoard returns a board that knows of nothing.
+func NewBoard() *Board {
+	return &Board{cells: map[string]map[string]*CauseState{}, incidents: map[string]*Incident{}, told: map[string]int{}, last: map[string]time.Time{}}
+}
+
+// Apply takes a round in, and returns what it changed. The settings are those of the round's link, with defaults.
+func (b *Board) Apply(r Round, settings provision.Canary) []Change {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last[r.Link] = r.Finished
+	b.forgetEnded(r.Finished)
+	if r.Outcome == Interrupted {
+		return nil
+	}
+	status := make(map[string]suites.Verdict, len(r.Verdicts))
+	for _, v := range r.Verdicts {
+		status[v.Check] = v
+	}
+	roots := map[string]Root{}
+	for _, root := range r.Roots {
+		if root.Required {
+			roots[root.Key] = root
+		}
+	}
+	cells := b.cells[r.Link]
+	for key, root := range roots {
+		if cells[key] == nil && r.Maintenance == "" {
+			if cells == nil {
+				cells = map[string]*CauseState{}
+				b.cells[r.Link] = cells
+			}
+			cells[key] = &CauseState{Cause: root.Cause, Since: r.Started}
+		}
+	}
+	var changes []Change
+	// Causes that fail come first: one that explains another must be open before the other may end.
+	keys := slices.Sorted(maps.Keys(cells))
+	for _, failing := range []bool{true, false} {
+		for _, key := range keys {
+			if root, ok := roots[key]; ok == failing {
+				changes = append(changes, b.step(r, key, cells[key], root, status, settings)...)
+			}
+		}
+	}
+	if len(cells) == 0 {
+		delete(b.cells, r.Link)
+	}
+	return changes
+}
+
+// step takes what a round says of one cause in.
+func (b *Board) step(r Round, key string, c *CauseState, root Root, status map[string]suites.Verdict, settings provision.Canary) []Change {
+	v, judged := status[c.Cause.Check]
+	c.Hidden = false
+	switch {
+	case root.Key != "":
+		if r.Maintenance != "" {
+			return nil // watched, and not held against it
+		}
+		c.Good = 0
+		c.push(true, settings.Alarm.Of)
+		if !c.Alarmed && c.failures() < settings.Alarm.Failures {
+			return nil
+		}
+		return b.alarm(r, key, c, root)
+	case !judged || v.Status == suites.Untold || v.CouldNotAsk:
+		return nil // nobody knows
+	case v.Status == suites.Blocked:
+		// It was not judged. If what stands before it is an incident of this link, that is the one to follow.
+		c.Hidden = true
+		if !c.Alarmed || b.openFor(r.Link, v.BlockedBy) == "" {
+			return nil
+		}
+	}
+	c.Good++
+	c.push(false, settings.Alarm.Of)
+	if c.Alarmed {
+		if c.Good < b.calm(key, settings.Clear) {
+			return nil
+		}
+		why := fmt.Sprintf("%d good rounds in a row", c.Good)
+		if c.Hidden {
+			why = "explained by " + b.openFor(r.Link, v.BlockedBy)
+		} else if v.Stands() {
+			why = "the link file accepts it"
+		}
+		delete(b.cells[r.Link], key)
+		return b.clear(r.Link, key, why, r.Finished)
+	}
+	if c.failures() > 0 {
+		return nil
+	}
+	delete(b.cells[r.Link], key)
+	i := Incident{
+		Key: key, Cause: c.Cause, Title: v.Title, Severity: v.Severity, Since: c.Since, Ended: r.Finished,
+		Why: "too few rounds failed for an incident", Links: []Affected{{r.Link, c.Since}},
+	}
+	return []Change{{Kind: Recovered, At: r.Finished, Incident: i}}
+}
+
+// alarm confirms a cause on a link.
+func (b *Board) alarm(r Round, key string, c *CauseState, root Root) []Change {
+	c.Alarmed = true
+	i := b.incidents[key]
+	kind := ChangeKind("")
+	switch {
+	case i == nil:
+		i = &Incident{Key: key, Since: c.Since, Opened: r.Finished}
+		b.incidents[key], kind = i, Opened
+	case !i.Open(): // it came back
+		i.Flaps++
+		i.Ended, i.Why, i.Links = time.Time{}, "", nil
+		kind = Opened // its end was told, so this must be
+		if i.Flapping() {
+			kind = WentFlaps
+		}
+	}
+	i.Cause, i.Title, i.Severity = root.Cause, root.Title, root.Severity
+	i.Reason, i.Facts, i.Fix = root.Reason, root.Facts, root.Fix
+	if i.join(Affected{r.Link, c.Since}) && c.Since.Before(i.Since) {
+		i.Since = c.Since
+	}
+	if kind == "" && len(i.Links) >= 2*b.told[key] {
+		kind = Spread
+	}
+	if kind == "" {
+		return nil
+	}
+	b.told[key] = len(i.Links)
+	return []Change{{Kind: kind, At: r.Finished, Incident: i.clone()}}
+}
+
+// clear ends a cause on a link, and the incident when it was the last.
+func (b *Board) clear(link, key, why string, at time.Time) []Change {
+	i := b.incidents[key]
+	if i == nil || !i.Open() || !i.leave(link) {
+		return nil
+	}
+	i.Ended, i.Why = at, why
+	return []Change{{Kind: Cleared, At: at, Incident: i.clone()}}
+}
+
+// calm is how many good rounds end a cause: more, the more often it came back.
+func (b *Board) calm(key string, rounds int) int {
+	if i := b.incidents[key]; i != nil && i.Flapping() {
+		return rounds * min(1+i.Flaps, maxCalm)
+	}
+	return rounds
+}
+
+// openFor returns the key of the open incident of a check that the link has, or "".
+func (b *Board) openFor(link, check string) string {
+	for key, c := range b.cells[link] {
+		if c.Alarmed && c.Cause.Check == check {
+			return key
+		}
+	}
+	return ""
+}
+
+// forgetEnded forgets incidents that ended too long ago to come back.
+func (b *Board) forgetEnded(now time.Time) {
+	for key, i := range b.incidents {
+		if !i.Open() && now.Sub(i.Ended) > flapWindow {
+			delete(b.incidents, key)
+			delete(b.told, key)
+		}
+	}
+}
+
+// Keep forgets all links but these, which are watched now. Incidents that only others had end.
+func (b *Board) Keep(links []string, at time.Time) []Change {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	watched := make(map[string]bool, len(links))
+	for _, link := range links {
+		watched[link] = true
+	}
+	var changes []Change
+	for _, link := range slices.Sorted(maps.Keys(b.cells)) {
+		if watched[link] {
+			continue
+		}
+		for _, key := range slices.Sorted(maps.Keys(b.cells[link])) {
+			changes = append(changes, b.clear(link, key, "the link is not watched any more", at)...)
+		}
+		delete(b.cells, link)
+	}
+	maps.DeleteFunc(b.last, func(link string, _ time.Time) bool { return !watched[link] })
+	return changes
+}
+
+// Incidents returns copies of all open incidents, by key.
+func (b *Board) Incidents() []Incident {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var open []Incident
+	for _, i := range sortedValues(b.incidents) {
+		if i.Open() {
+			open = append(open, i.clone())
+		}
+	}
+	return open
+}

@@ -1,0 +1,295 @@
+package canary
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/linkassay/linkassay/probes"
+	"github.com/linkassay/linkassay/provision"
+	"github.com/linkassay/linkassay/suites"
+)
+
+// Looker observes a link, and says how many AWS API requests that took. With a known Observation it measures names and
+// connections alone, and asks no API. It never writes to AWS.
+type Looker func(ctx context.Context, link provision.Link, known *probes.Observation) (*probes.Observation, int64)
+
+// Sink is told of rounds and changes, one at a time, in the order in which they came about. It may be slow: it is
+// then told less. An error is passed on to Options.Problem.
+type Sink interface {
+	Round(r Round) error
+	Change(c Change) error
+}
+
+// Options say how links are watched.
+type Options struct {
+	Look      Looker
+	Catalogue []suites.Check   // what judges; suites.Catalogue()
+	Selection suites.Selection // nil: all checks
+	FailOn    suites.Severity  // see suites.Summarize
+	Sinks     []Sink
+	Store     Store // nil: nothing is kept
+	// Restored gets the incidents that were open before, once, when the store was read; nil: nobody asks.
+	Restored func(open []Incident)
+	// Concurrency bounds the rounds side by side; default 32.
+	Concurrency int
+	// Now is the wall clock, for time stamps and maintenance windows; schedules follow the monotonic one. Default time.Now.
+	Now func() time.Time
+	// Problem gets what goes wrong beside the links: sinks and the store. It may be called concurrently; nil: nobody looks.
+	Problem func(error)
+}
+
+// The bounds of a canary.
+const (
+	defaultConcurrency = 32
+	stopGrace          = 400 * time.Millisecond // what a stop waits for rounds in flight, and then for sinks
+	onceGrace          = 45 * time.Second       // what Once waits for sinks: nobody tells it later
+	saveEvery          = 10 * time.Second
+	saveTime           = 5 * time.Second
+)
+
+// Canary watches links.
+type Canary struct {
+	o     Options
+	board *Board
+	pulse *pulse
+	slots chan struct{}
+	began time.Time // with a monotonic reading
+	out   []*queue
+
+	mu       sync.Mutex
+	watchers map[string]*watcher // by link; nil while it does not run
+	running  context.Context     // nil while it does not run
+	all      sync.WaitGroup
+}
+
+// New makes a canary that does not run yet.
+func New(o Options) *Canary {
+	if o.Concurrency < 1 {
+		o.Concurrency = defaultConcurrency
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Problem == nil {
+		o.Problem = func(error) {}
+	}
+	return &Canary{
+		o: o, board: NewBoard(), pulse: &pulse{now: o.Now}, slots: make(chan struct{}, o.Concurrency), began: time.Now(),
+		watchers: map[string]*watcher{},
+	}
+}
+
+// Incidents returns the open incidents, by key.
+func (c *Canary) Incidents() []Incident { return c.board.Incidents() }
+
+func (c *Canary) elapsed() time.Duration { return time.Since(c.began) }
+
+// Run watches the links until the context ends, which is its normal end: it returns nil then, within about a second.
+// Rounds in flight are recorded as interrupted.
+func (c *Canary) Run(ctx context.Context, links []provision.Link) error {
+	gone, err := c.restore(ctx, links)
+	if err != nil {
+		return err
+	}
+	c.open(gone)
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var helpers sync.WaitGroup
+	helpers.Go(func() { c.pulse.watch(background) })
+	helpers.Go(func() { c.saveNowAndThen(background) })
+
+	c.mu.Lock()
+	c.running = ctx
+	c.mu.Unlock()
+	c.Update(links)
+	<-ctx.Done()
+
+	c.mu.Lock()
+	c.running = nil // nobody is added any more
+	c.mu.Unlock()
+	c.all.Wait() // each gives up by itself
+	stop()
+	helpers.Wait()
+	c.close(stopGrace)
+	return c.save(context.WithoutCancel(ctx))
+}
+
+// Once looks at each link once, control plane and all, and returns the rounds in the links' order.
+func (c *Canary) Once(ctx context.Context, links []provision.Link) ([]Round, error) {
+	gone, err := c.restore(ctx, links)
+	if err != nil {
+		return nil, err
+	}
+	c.open(gone)
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var helpers, looks sync.WaitGroup
+	helpers.Go(func() { c.pulse.watch(background) })
+	rounds := make([]Round, len(links))
+	for i, l := range links {
+		looks.Go(func() {
+			w := newWatcher(c, l)
+			if rounds[i] = w.wait(ctx); rounds[i].Outcome == "" {
+				rounds[i] = w.round(ctx)
+				<-c.slots
+			}
+		})
+	}
+	looks.Wait()
+	stop()
+	helpers.Wait()
+	for i, r := range rounds { // in order, so that runs of the same are the same
+		c.publish(r, links[i].Canary.WithDefaults())
+	}
+	wait := onceGrace
+	if ctx.Err() != nil {
+		wait = stopGrace
+	}
+	c.close(wait)
+	return rounds, c.save(context.WithoutCancel(ctx))
+}
+
+// Update watches these links from now on, and no others. Those that are as they were go on undisturbed.
+func (c *Canary) Update(links []provision.Link) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.running == nil {
+		return
+	}
+	names := make([]string, 0, len(links))
+	wanted := make(map[string]provision.Link, len(links))
+	for _, l := range links {
+		names = append(names, l.Name)
+		wanted[l.Name] = l
+	}
+	for name, w := range c.watchers {
+		if l, ok := wanted[name]; w.gone || !ok || !reflect.DeepEqual(l, w.link) {
+			w.cancel()
+			w.gone = true // it stays here: if the link comes back, its last round may not have ended
+		} else {
+			delete(wanted, name)
+		}
+	}
+	for _, change := range c.board.Keep(names, c.o.Now().UTC()) {
+		c.tell(change)
+	}
+	for _, name := range names {
+		l, ok := wanted[name]
+		if !ok {
+			continue
+		}
+		delete(wanted, name)
+		before := c.watchers[name]
+		w := newWatcher(c, l)
+		var ctx context.Context
+		ctx, w.cancel = context.WithCancel(c.running)
+		c.watchers[name] = w
+		c.all.Go(func() {
+			defer close(w.done)
+			if before != nil {
+				<-before.done // a link's rounds never overlap
+			}
+			w.watch(ctx)
+		})
+	}
+}
+
+// publish takes a round in and tells everybody.
+func (c *Canary) publish(r Round, settings provision.Canary) {
+	changes := c.board.Apply(r, settings)
+	for _, q := range c.out {
+		q.add(func(s Sink) error { return s.Round(r) }, false)
+	}
+	for _, change := range changes {
+		c.tell(change)
+	}
+}
+
+func (c *Canary) tell(change Change) {
+	for _, q := range c.out {
+		q.add(func(s Sink) error { return s.Change(change) }, true)
+	}
+}
+
+// open begins to tell, first what changed while nobody looked.
+func (c *Canary) open(gone []Change) {
+	c.out = nil
+	for _, s := range c.o.Sinks {
+		c.out = append(c.out, newQueue(s, c.o.Problem))
+	}
+	for _, change := range gone {
+		c.tell(change)
+	}
+}
+
+// close ends the telling, and waits at most so long until all was told.
+func (c *Canary) close(wait time.Duration) {
+	late := time.NewTimer(wait)
+	defer late.Stop()
+	for _, q := range c.out {
+		q.end()
+	}
+	for _, q := range c.out {
+		select {
+		case <-q.done:
+		case <-late.C:
+			c.o.Problem(fmt.Errorf("stop: %d rounds and changes were not told in time", q.len()))
+			return
+		}
+	}
+}
+
+// restore reads the store, and returns the ends of incidents whose links are not watched any more.
+func (c *Canary) restore(ctx context.Context, links []provision.Link) ([]Change, error) {
+	if c.o.Store == nil {
+		return nil, nil
+	}
+	s, err := c.o.Store.Load(ctx)
+	if err == nil && s != nil {
+		err = c.board.Restore(s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, l := range links {
+		names = append(names, l.Name)
+	}
+	gone := c.board.Keep(names, c.o.Now().UTC())
+	if c.o.Restored != nil {
+		c.o.Restored(c.board.Incidents())
+	}
+	return gone, nil
+}
+
+func (c *Canary) saveNowAndThen(ctx context.Context) {
+	if c.o.Store == nil {
+		return
+	}
+	tick := time.NewTicker(saveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := c.save(ctx); err != nil && ctx.Err() == nil {
+				c.o.Problem(err)
+			}
+		}
+	}
+}
+
+func (c *Canary) save(ctx context.Context) error {
+	if c.o.Store == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, saveTime)
+	defer cancel()
+	return c.o.Store.Save(ctx, c.board.State(c.o.Now()))
+}
+
+// errStopped is why a round was interrupted that the end of the canary cut short.
+var errStopped = errors.New("the canary was stopped")

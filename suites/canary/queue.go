@@ -1,0 +1,102 @@
+package canary
+
+import (
+	"fmt"
+	"sync"
+)
+
+// queue stands between the rounds and a sink, so that a slow one holds nobody up.
+type queue struct {
+	sink    Sink
+	problem func(error)
+	done    chan struct{} // closed when all was told after end
+	wake    chan struct{}
+
+	mu      sync.Mutex
+	waiting []func(Sink) error
+	dropped int
+	ended   bool
+}
+
+// So much waits for a sink: of rounds, and of changes, which are worth more.
+const (
+	maxRounds  = 4096
+	maxChanges = 65536
+)
+
+func newQueue(s Sink, problem func(error)) *queue {
+	q := &queue{sink: s, problem: problem, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	go q.run()
+	return q
+}
+
+// add never waits: what there is no room for is dropped, and told as a problem.
+func (q *queue) add(tell func(Sink) error, change bool) {
+	q.mu.Lock()
+	most := maxRounds
+	if change {
+		most = maxChanges
+	}
+	if q.ended || len(q.waiting) >= most {
+		q.dropped++
+	} else {
+		q.waiting = append(q.waiting, tell)
+	}
+	q.mu.Unlock()
+	q.signal()
+}
+
+func (q *queue) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (q *queue) end() {
+	q.mu.Lock()
+	q.ended = true
+	q.mu.Unlock()
+	q.signal()
+}
+
+func (q *queue) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
+}
+
+func (q *queue) run() {
+	defer close(q.done)
+	for range q.wake {
+		for {
+			q.mu.Lock()
+			waiting, dropped, ended := q.waiting, q.dropped, q.ended
+			q.waiting, q.dropped = nil, 0
+			q.mu.Unlock()
+			if dropped > 0 {
+				q.problem(fmt.Errorf("%T is too slow: %d rounds or changes were not told", q.sink, dropped))
+			}
+			for _, tell := range waiting {
+				if err := q.told(tell); err != nil {
+					q.problem(err)
+				}
+			}
+			if len(waiting) == 0 {
+				if ended {
+					return
+				}
+				break
+			}
+		}
+	}
+}
+
+func (q *queue) told(tell func(Sink) error) (err error) {
+	defer func() {
+		if x := recover(); x != nil {
+			err = fmt.Errorf("%T: panic: %v", q.sink, x)
+		}
+	}()
+	return tell(q.sink)
+}

@@ -1,0 +1,66 @@
+package canary
+
+import (
+	"hash/fnv"
+	"time"
+)
+
+// settleIn is the time over which first rounds are spread, so that a long interval is not waited for.
+const settleIn = 30 * time.Second
+
+// timetable says when a link's rounds are due: on a grid of its interval that is shifted by the link's name, so that
+// a fleet is spread evenly, the same way after each restart. All times are elapsed times since the canary began.
+type timetable struct {
+	interval, control time.Duration
+	phase             time.Duration // of the grid
+	nextControl       time.Duration // when the control plane is due
+}
+
+func newTimetable(link string, interval, control, now time.Duration) (t timetable, first time.Duration) {
+	t = timetable{interval: interval, control: control, phase: share(link, interval), nextControl: now}
+	return t, now + share(link, min(interval, settleIn))
+}
+
+// share is a part of d that depends on the name alone.
+func share(name string, d time.Duration) time.Duration {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name))
+	// The upper bits of FNV are those that short names spread well.
+	return time.Duration(float64(mix(h.Sum64())>>11) / (1 << 53) * float64(d))
+}
+
+// mix spreads what names that differ in their last letter alone have alike.
+func mix(x uint64) uint64 {
+	x ^= x >> 33
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	return x
+}
+
+// after is the first time on the grid that is later than now. Rounds that were missed are not made up for.
+func (t *timetable) after(now time.Duration) time.Duration {
+	n := (now - t.phase) / t.interval
+	due := t.phase + n*t.interval
+	for due <= now {
+		due += t.interval
+	}
+	return due
+}
+
+// tooLate says whether a round that was due is left out: the machine slept, and all links at once would be a burst.
+func (t *timetable) tooLate(due, now time.Duration) bool {
+	return now-due > max(t.interval/2, pulseLate)
+}
+
+// readControl says whether the control plane is due, and when it is, when the next time is: after the first time a link's
+// own share of the interval later, so that a fleet that began together does not stay together.
+func (t *timetable) readControl(link string, now time.Duration, first bool) bool {
+	if now < t.nextControl {
+		return false
+	}
+	t.nextControl = now + t.control
+	if first {
+		t.nextControl = now + t.control/2 + share(link+"/control", t.control/2)
+	}
+	return true
+}

@@ -1,0 +1,176 @@
+package canary
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/linkassay/linkassay/probes"
+	"github.com/linkassay/linkassay/provision"
+)
+
+// watcher looks at one link again and again.
+type watcher struct {
+	c        *Canary
+	link     provision.Link
+	settings provision.Canary
+	cancel   context.CancelFunc
+	done     chan struct{}
+	gone     bool // it was told to end; of the canary's mutex
+
+	times   timetable
+	known   *probes.Observation // the control plane as it was read last; nil before
+	knownAt time.Duration
+	roots   []Root // of the last round that was told
+}
+
+// How the control plane is read out of turn, and how long it is used when it can't be read any more.
+const (
+	hurry     = 5 // times as often while a required check fails
+	stillGood = 3 // intervals
+)
+
+func newWatcher(c *Canary, l provision.Link) *watcher {
+	return &watcher{c: c, link: l, settings: l.Canary.WithDefaults(), done: make(chan struct{})}
+}
+
+// watch makes rounds until the context ends.
+func (w *watcher) watch(ctx context.Context) {
+	var due time.Duration
+	w.times, due = newTimetable(w.link.Name, time.Duration(w.settings.Interval), time.Duration(w.settings.ControlInterval), w.c.elapsed())
+	for {
+		timer := time.NewTimer(due - w.c.elapsed())
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		if now := w.c.elapsed(); w.times.tooLate(due, now) {
+			due = w.times.after(now)
+			continue
+		}
+		if w.wait(ctx).Outcome != "" {
+			return // stopped before it began: there is nothing to record
+		}
+		r := w.round(ctx)
+		<-w.c.slots
+		w.c.publish(r, w.settings)
+		due = w.times.after(max(due, w.c.elapsed()))
+	}
+}
+
+// wait takes a slot. A round with an outcome says that the context ended before there was one.
+func (w *watcher) wait(ctx context.Context) Round {
+	select {
+	case w.c.slots <- struct{}{}:
+		return Round{}
+	case <-ctx.Done():
+		now := w.c.o.Now().UTC()
+		return Round{Link: w.link.Name, Started: now, Finished: now, Outcome: Interrupted, Reason: errStopped.Error()}
+	}
+}
+
+// round looks at the link. Where the control plane is not due it takes over what is known of it; but what begins to
+// fail then is looked at again with the control plane of now: a cause is not told from what may have changed since.
+func (w *watcher) round(ctx context.Context) Round {
+	began, wall := w.c.elapsed(), w.c.o.Now().UTC()
+	missed, _ := w.c.pulse.since(0)
+	var r Round
+	var calls int64
+	fresh := w.times.readControl(w.link.Name, began, w.known == nil) || w.known == nil
+	if !fresh {
+		r = w.look(ctx, w.known)
+		calls += r.Calls
+		fresh = r.Outcome == Bad && !known(r.Roots, w.roots)
+	}
+	if fresh && ctx.Err() == nil {
+		now := w.look(ctx, nil)
+		calls += now.Calls
+		usable := w.known != nil && !w.known.ControlFailed() && w.c.elapsed()-w.knownAt < stillGood*time.Duration(w.settings.ControlInterval)
+		if lost := now.Observation == nil || now.Observation.ControlFailed(); lost && usable {
+			// The API can't be asked: the path is judged by what was known of it.
+			if r.Outcome == "" {
+				r = w.look(ctx, w.known)
+			}
+			if r.Outcome != Bad {
+				r = now
+			}
+		} else {
+			r = now
+			if now.Outcome != Interrupted && now.Observation != nil {
+				w.known, w.knownAt = now.Observation, began
+			}
+		}
+	}
+	if _, why := w.c.pulse.since(missed); why != "" {
+		r.Outcome, r.Reason, r.Roots = Interrupted, why, nil
+	}
+	r.Link, r.Started, r.Finished, r.Calls = w.link.Name, wall, w.c.o.Now().UTC(), calls
+	r.Took = w.c.elapsed() - began
+	if m, ok := w.settings.InMaintenance(r.Started); ok {
+		r.Maintenance = m.Reason
+	}
+	switch r.Outcome {
+	case Bad:
+		w.roots = r.Roots
+		w.times.nextControl = min(w.times.nextControl, began+w.times.control/hurry)
+	case Good:
+		w.roots = nil
+	}
+	return r
+}
+
+// known says whether all required causes were there before.
+func known(now, before []Root) bool {
+	keys := map[string]bool{}
+	for _, r := range before {
+		keys[r.Key] = r.Required
+	}
+	for _, r := range now {
+		if r.Required && !keys[r.Key] {
+			return false
+		}
+	}
+	return true
+}
+
+// look observes and judges once. It does not outlast the end of the context by more than the grace of a stop.
+func (w *watcher) look(ctx context.Context, known *probes.Observation) Round {
+	done := make(chan Round, 1)
+	go func() { done <- w.guarded(ctx, known) }()
+	select {
+	case r := <-done:
+		return r
+	case <-ctx.Done():
+	}
+	late := time.NewTimer(stopGrace)
+	defer late.Stop()
+	select {
+	case r := <-done:
+		r.Outcome, r.Reason, r.Roots = Interrupted, errStopped.Error(), nil
+		return r
+	case <-late.C:
+		return Round{Outcome: Interrupted, Reason: errStopped.Error()}
+	}
+}
+
+// guarded makes a panic a round that could not be told: one link's must not end the watch over all others.
+func (w *watcher) guarded(ctx context.Context, known *probes.Observation) (r Round) {
+	defer func() {
+		if x := recover(); x != nil {
+			w.c.o.Problem(fmt.Errorf("round of %s: panic: %v\n%s", w.link.Name, x, debug.Stack()))
+			r = Round{Outcome: Untold, Reason: strings.ToValidUTF8(fmt.Sprintf("the round panicked: %.200v", x), "?")}
+		}
+	}()
+	link := w.link
+	if known != nil {
+		link = known.Link // with the ids that were found
+	}
+	o, calls := w.c.o.Look(ctx, link, known)
+	r = judge(o, w.c.o.Catalogue, w.c.o.Selection, w.c.o.FailOn)
+	r.Calls = calls
+	return r
+}
