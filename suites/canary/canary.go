@@ -97,9 +97,9 @@ func (c *Canary) Run(ctx context.Context, links []provision.Link) error {
 	}
 	c.open(gone)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var helpers sync.WaitGroup
-	helpers.Go(func() { c.pulse.watch(background) })
-	helpers.Go(func() { c.saveNowAndThen(background) })
+	var beside sync.WaitGroup
+	beside.Go(func() { c.pulse.watch(background) })
+	beside.Go(func() { c.saveNowAndThen(background) })
 
 	c.mu.Lock()
 	c.running = ctx
@@ -112,7 +112,7 @@ func (c *Canary) Run(ctx context.Context, links []provision.Link) error {
 	c.mu.Unlock()
 	c.all.Wait() // each gives up by itself
 	stop()
-	helpers.Wait()
+	beside.Wait()
 	c.close(stopGrace)
 	return c.save(context.WithoutCancel(ctx))
 }
@@ -125,8 +125,8 @@ func (c *Canary) Once(ctx context.Context, links []provision.Link) ([]Round, err
 	}
 	c.open(gone)
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var helpers, looks sync.WaitGroup
-	helpers.Go(func() { c.pulse.watch(background) })
+	var beside, looks sync.WaitGroup
+	beside.Go(func() { c.pulse.watch(background) })
 	rounds := make([]Round, len(links))
 	for i, l := range links {
 		looks.Go(func() {
@@ -139,7 +139,7 @@ func (c *Canary) Once(ctx context.Context, links []provision.Link) ([]Round, err
 	}
 	looks.Wait()
 	stop()
-	helpers.Wait()
+	beside.Wait()
 	for i, r := range rounds { // in order, so that runs of the same are the same
 		c.publish(r, links[i].Canary.WithDefaults())
 	}
