@@ -9,7 +9,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 TOOLS   := $(CURDIR)/.tools
 
 # The packages that the lab serves requests with: these run under the race detector.
-RACE := ./provision/... ./probes/...
+RACE := ./provision/... ./probes/... ./suites/canary/... ./reports/live/...
 
 # Ids, zones, addresses and order of the fault matrix and the healthy runs: make faults SEED=7.
 SEED ?= 1

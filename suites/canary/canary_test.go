@@ -28,7 +28,7 @@ func TestEachLinkHasItsOwnPace(t *testing.T) {
 			if n := len(rounds); n < 58 || n > 61 {
 				t.Errorf("%s: %d rounds in 10 minutes, expected 60", l.Name, n)
 			}
-			if n := w.reads[l.Name]; n < 10 || n > 12 {
+			if n := w.readOf(l.Name); n < 10 || n > 12 {
 				t.Errorf("%s: the control plane was read %d times in 10 minutes, expected 11 at most", l.Name, n)
 			}
 			starts = append(starts, time.Duration(rounds[5].Started.Unix()%10))
@@ -49,8 +49,8 @@ func TestEachLinkHasItsOwnPace(t *testing.T) {
 		if len(slices.Compact(starts)) < 6 {
 			t.Errorf("20 links begin in few of 10 seconds: %v", starts)
 		}
-		if w.overlap.Load() || w.most > 4 {
-			t.Errorf("overlap %v, %d at once, expected 4 at most", w.overlap.Load(), w.most)
+		if w.overlap.Load() || w.mostAtOnce() > 4 {
+			t.Errorf("overlap %v, %d at once, expected 4 at most", w.overlap.Load(), w.mostAtOnce())
 		}
 		if len(sink.changes) != 0 {
 			t.Errorf("%+v", sink.changes)
@@ -264,7 +264,7 @@ func TestReload(t *testing.T) {
 		links := fleet(3, every(10*time.Second, time.Hour))
 		c, stop := run(t, Options{Look: w.look, Sinks: []Sink{sink}}, links)
 		time.Sleep(5 * time.Minute)
-		before := w.looks["link-001"]
+		before := w.looked("link-001")
 		links[2].Canary.Interval = provision.Duration(time.Second)
 		links = append(links[1:], provision.Link{Name: "new", Canary: links[0].Canary})
 		c.Update(links)
@@ -275,7 +275,7 @@ func TestReload(t *testing.T) {
 		if n := len(sink.of("link-000")); n != gone {
 			t.Error("a link that is not in the file any more is still watched")
 		}
-		if n := w.looks["link-001"] - before; n < 30 || n > 37 {
+		if n := w.looked("link-001") - before; n < 30 || n > 37 {
 			t.Errorf("link-001, which is as it was: %d looks in 6 minutes", n)
 		}
 		if n := len(sink.of("link-002")); n < 300 {

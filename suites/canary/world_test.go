@@ -3,6 +3,7 @@ package canary
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -41,6 +42,24 @@ func (w *world) set(control, data string, api bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.control, w.data, w.api = control, data, api
+}
+
+func (w *world) looked(link string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.looks[link]
+}
+
+func (w *world) readOf(link string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.reads[link]
+}
+
+func (w *world) mostAtOnce() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.most
 }
 
 func (w *world) read(name string) *probes.Observation {
@@ -113,7 +132,8 @@ func run(t *testing.T, o Options, links []provision.Link) (c *Canary, stop func(
 	c = New(o)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- c.Run(ctx, links) }()
+	mine := slices.Clone(links) // the test may change its own
+	go func() { ended <- c.Run(ctx, mine) }()
 	return c, func() time.Duration {
 		before := time.Now()
 		cancel()
