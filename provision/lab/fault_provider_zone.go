@@ -38,7 +38,7 @@ func providerZoneFaults() []Fault {
 		},
 		{
 			Name: "service-zones-old", Text: "a third zone was enabled on the load balancer, and the service was not told",
-			Excludes: []string{"zones", "target", "family"}, Prepare: inFirstZones(2), set: (*breaker).serviceZonesOld,
+			Excludes: []string{"zones", "target", "family", "service-config"}, Prepare: inFirstZones(2), set: (*breaker).serviceZonesOld,
 		},
 		{
 			Name: "target-zone-not-enabled", Text: "a target was added in a zone that is not enabled on the load balancer",
