@@ -209,7 +209,7 @@ func unknownKey(key string, known []string) string {
 	message := fmt.Sprintf("unknown key %s, expected one of %s", show(key), strings.Join(known, ", "))
 	best, distance := "", 3
 	for _, k := range known {
-		if n := editDistance(strings.ToLower(key), strings.ToLower(k)); n < distance {
+		if n := EditDistance(strings.ToLower(key), strings.ToLower(k)); n < distance {
 			best, distance = k, n
 		}
 	}
@@ -219,10 +219,12 @@ func unknownKey(key string, known []string) string {
 	return message
 }
 
-// editDistance is Levenshtein's, for short keys; long ones are never alike.
-func editDistance(a, b string) int {
-	if len(a) > 40 || len(b) > 40 {
-		return 40
+// EditDistance is how many bytes must be put in, taken out or changed to make b of a (Levenshtein), for keys and ids: those
+// of more than 100 bytes are never alike, and 100 bytes apart.
+func EditDistance(a, b string) int {
+	const most = 100
+	if len(a) > most || len(b) > most {
+		return most
 	}
 	row := make([]int, len(b)+1)
 	for j := range row {

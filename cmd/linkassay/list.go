@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/linkassay/linkassay/provision"
 	"github.com/linkassay/linkassay/provision/lab"
 	"github.com/linkassay/linkassay/suites"
 )
@@ -80,7 +81,7 @@ func nearest(wrong string) string {
 	for _, c := range suites.Catalogue() {
 		// Without its area, an id may be all that somebody remembers.
 		_, rest, _ := strings.Cut(c.ID, ".")
-		d := min(distance(wrong, c.ID), distance(wrong, rest))
+		d := min(provision.EditDistance(wrong, c.ID), provision.EditDistance(wrong, rest))
 		if best == "" || d < least {
 			best, least = c.ID, d
 		}
@@ -89,25 +90,4 @@ func nearest(wrong string) string {
 		return ""
 	}
 	return best
-}
-
-// distance is how many bytes must be put in, taken out or changed to make b of a (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }
