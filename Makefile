@@ -53,7 +53,7 @@ race:
 	$(GO) test -race -p 1 -timeout 20m $(RACE)
 
 bench: build
-	$(GO) run ./bench -binary ./$(BIN)
+	$(GO) run ./bench -binary ./$(BIN) -out bench/results.json
 
 # Ten seconds for each fuzz target. Making a finding smaller is bounded: of large inputs it would take them all.
 fuzz:

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestBookKeepsMediansAndGoals(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	b := newBook(&out)
+	b.begin(measurement{name: "demo", what: "x"})
+	b.add("wall", "s", atMost(10), 30, 2.00049, 1)
+	b.add("rate", "1/s", atLeast(10), 9)
+	b.add("calls", "", exactly(3), 3)
+	b.skip("no %s", "peer")
+	path := filepath.Join(t.TempDir(), "results.json")
+	if err := b.write(path); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(b.missed(), ","); got != "demo rate" {
+		t.Errorf("missed: %s", got)
+	}
+	again := newBook(&out)
+	if err := again.read(path); err != nil {
+		t.Fatal(err)
+	}
+	if f := again.Figures[0]; f.Value != 2 || f.Min != 1 || f.Max != 30 || f.Runs != 3 || f.Goal != "<= 10" || !*f.Met {
+		t.Errorf("%+v", f)
+	}
+	again.begin(measurement{name: "demo"}) // measured anew: what was known goes
+	if len(again.Figures)+len(again.Skipped) != 0 {
+		t.Errorf("%+v %+v", again.Figures, again.Skipped)
+	}
+	if !strings.Contains(out.String(), "goal >= 10: MISSED") {
+		t.Error(out.String())
+	}
+}
+
+func TestOnlyRefusesUnknownNames(t *testing.T) {
+	t.Parallel()
+	if err := run(context.Background(), settings{}, "lab,nonsense", ""); err == nil || !strings.Contains(err.Error(), `"nonsense": expected some of lab, demo`) {
+		t.Error(err)
+	}
+}
