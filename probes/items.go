@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"math/bits"
 	"slices"
 	"sync"
 	"time"
@@ -106,6 +107,31 @@ func ItemNames() []string {
 	return names
 }
 
+// ItemSet is a set of items of an Observation.
+type ItemSet uint64
+
+// Items is the set of the named items. Names that do not exist are ignored.
+func Items(names ...string) ItemSet {
+	var set ItemSet
+	for i, it := range itemTable() {
+		if slices.Contains(names, it.name) {
+			set |= 1 << i
+		}
+	}
+	return set
+}
+
+// Metas returns what each item says about itself, in the order of ItemNames; false where this view of the Observation
+// does not have it.
+func (o *Observation) Metas() ([]ItemMeta, []bool) {
+	table := itemTable()
+	metas, has := make([]ItemMeta, len(table)), make([]bool, len(table))
+	for i, it := range table {
+		metas[i], has[i] = it.meta(o)
+	}
+	return metas, has
+}
+
 // Meta returns when the named item was observed and, if it has no value, why. It is false when
 // there is no such item, or when this view of the Observation does not have it.
 func (o *Observation) Meta(name string) (ItemMeta, bool) {
@@ -120,20 +146,21 @@ func (o *Observation) Meta(name string) (ItemMeta, bool) {
 	return ItemMeta{}, false
 }
 
-// Only returns a view of the Observation with just the named items set and all others nil, so that
-// whoever gets it cannot read what he did not ask for. Names that do not exist are ignored. Items
-// are shared, not copied.
-func (o *Observation) Only(names ...string) *Observation {
-	view := &Observation{}
+// Only returns a view of the Observation with just the items of the set and all others nil, so that whoever gets it
+// cannot read what he did not ask for. Items are shared, not copied.
+func (o *Observation) Only(items ItemSet) *Observation { return o.OnlyInto(&Observation{}, items) }
+
+// OnlyInto is Only, into a view that nobody uses any more.
+func (o *Observation) OnlyInto(view *Observation, items ItemSet) *Observation {
+	*view = Observation{}
 	if o == nil {
 		return view
 	}
 	view.Format, view.Link = o.Format, o.Link
 	view.Started, view.Finished, view.Known, view.Interrupted = o.Started, o.Finished, o.Known, o.Interrupted
-	for _, it := range itemTable() {
-		if slices.Contains(names, it.name) {
-			it.copy(o, view)
-		}
+	table := itemTable()
+	for rest := items; rest != 0; rest &= rest - 1 {
+		table[bits.TrailingZeros64(uint64(rest))].copy(o, view)
 	}
 	return view
 }

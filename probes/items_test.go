@@ -51,10 +51,21 @@ func TestEveryItemHasMeta(t *testing.T) {
 	}
 }
 
+func TestItemsFitInASet(t *testing.T) {
+	t.Parallel()
+	names := ItemNames()
+	if len(names) > 64 {
+		t.Fatalf("%d items: an ItemSet holds 64", len(names))
+	}
+	if Items(names...) != 1<<len(names)-1 {
+		t.Errorf("%b", Items(names...))
+	}
+}
+
 func TestOnlyHidesTheRest(t *testing.T) {
 	t.Parallel()
 	o := fullObservation()
-	v := o.Only("dns.txt", "no.such")
+	v := o.Only(Items("dns.txt", "no.such"))
 	for _, name := range ItemNames() {
 		if _, ok := v.Meta(name); ok != (name == "dns.txt") {
 			t.Errorf("%s visible: %v", name, ok)
@@ -63,7 +74,7 @@ func TestOnlyHidesTheRest(t *testing.T) {
 	if o.Provider.Identity == nil {
 		t.Error("Only changed the Observation")
 	}
-	if (*Observation)(nil).Only("dns.txt") == nil {
+	if (*Observation)(nil).Only(Items("dns.txt")) == nil {
 		t.Error("nil.Only is nil")
 	}
 }

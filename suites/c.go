@@ -32,8 +32,9 @@ type (
 	untold  struct{ reason string }
 )
 
-func newC() *C {
-	return &C{Gomega: gomega.NewGomega(func(message string, _ ...int) { panic(failed{message}) })}
+// asserting is the Gomega of all bodies: it has no state but how it fails.
+func asserting() gomega.Gomega {
+	return gomega.NewGomega(func(message string, _ ...int) { panic(failed{message}) })
 }
 
 // maxFacts bounds what one verdict keeps: with many vantages and names one cause fails many times.
@@ -114,6 +115,9 @@ func plainTo(s string, most int) string {
 		}
 		s = s[:end]
 	}
+	if !cut && printable(s) {
+		return s
+	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -128,4 +132,14 @@ func plainTo(s string, most int) string {
 		s += "…"
 	}
 	return s
+}
+
+// printable says whether s is printable ASCII alone, as most texts are.
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }

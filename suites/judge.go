@@ -16,19 +16,22 @@ import (
 // blocked by one that was not selected brings that one's verdict along, so that the root cause is
 // always told. A nil selection selects all.
 func Judge(o *probes.Observation, catalogue []Check, selection Selection) []Verdict {
-	return newJudging(o, catalogue).verdicts(selection)
+	c := Compile(catalogue)
+	return c.Judge(o, c.Choose(o.Link.Name, selection))
 }
 
 // judging judges one Observation and remembers each verdict, so that every spec can judge its own
 // closure in any order.
 type judging struct {
-	o         *probes.Observation
-	catalogue []Check
-	index     map[string]int
-	meta      map[string]probes.ItemMeta // of every item
+	*Compiled
+	o     *probes.Observation
+	meta  []probes.ItemMeta // of every item
+	there []bool            // the items that the Observation has
 
-	mu   sync.Mutex
-	done []*judged
+	mu    sync.Mutex
+	done  []*judged
+	store []judged            // what done points to
+	view  *probes.Observation // what the last body saw, to be used again; nil when a fix may still read it
 }
 
 // judged is a verdict together with the root failure above the check, which a skipped check has
@@ -43,17 +46,9 @@ type judged struct {
 
 const none = -1
 
-func newJudging(o *probes.Observation, catalogue []Check) *judging {
-	j := &judging{o: complete(o), catalogue: catalogue, index: make(map[string]int, len(catalogue)), done: make([]*judged, len(catalogue))}
-	for i, c := range catalogue {
-		j.index[c.ID] = i
-	}
-	j.meta = map[string]probes.ItemMeta{}
-	for _, name := range probes.ItemNames() {
-		if meta, ok := j.o.Meta(name); ok {
-			j.meta[name] = meta
-		}
-	}
+func (c *Compiled) judging(o *probes.Observation) *judging {
+	j := &judging{Compiled: c, o: complete(o), done: make([]*judged, len(c.checks)), store: make([]judged, len(c.checks))}
+	j.meta, j.there = j.o.Metas()
 	return j
 }
 
@@ -83,23 +78,30 @@ func (j *judging) verdict(id string) Verdict {
 	return j.at(j.index[id]).Verdict
 }
 
-func (j *judging) verdicts(selection Selection) []Verdict {
-	wanted := make([]bool, len(j.catalogue))
-	for i, c := range j.catalogue {
-		wanted[i] = selection == nil || selection(j.o.Link.Name, c)
-	}
-	for i, c := range j.catalogue {
-		if !wanted[i] {
+func (j *judging) verdicts(choice Choice) []Verdict {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	wanted := slices.Clone(choice)
+	n := 0
+	for i := range j.checks {
+		if !choice[i] {
 			continue
 		}
-		if v := j.verdict(c.ID); v.Status == Blocked {
-			wanted[j.index[v.BlockedBy]] = true
+		n++
+		if d := j.at(i); d.Status == Blocked {
+			if k := j.index[d.BlockedBy]; !wanted[k] {
+				wanted[k] = true
+				n++
+			}
 		}
 	}
-	var out []Verdict
-	for i, c := range j.catalogue {
-		if wanted[i] {
-			out = append(out, j.verdict(c.ID))
+	if n == 0 {
+		return nil
+	}
+	out := make([]Verdict, 0, n)
+	for i, w := range wanted {
+		if w {
+			out = append(out, j.at(i).Verdict)
 		}
 	}
 	return out
@@ -113,13 +115,14 @@ func (j *judging) at(i int) *judged {
 		}
 		return d
 	}
-	c := &j.catalogue[i]
-	d := &judged{root: none, unasked: none, busy: true, Verdict: Verdict{
+	c := &j.checks[i]
+	d := &j.store[i]
+	*d = judged{root: none, unasked: none, busy: true, Verdict: Verdict{
 		Link: j.o.Link.Name, Check: c.ID, Title: c.Title, Area: c.Area, Severity: c.Severity, Revision: c.Revision,
 		Duration: j.duration(c),
 	}}
 	j.done[i] = d
-	d.root = j.rootOf(c.After)
+	d.root = j.rootOf(c.after)
 	missing := j.missing(c)
 	switch {
 	case missing.deliberate:
@@ -145,9 +148,16 @@ func (j *judging) at(i int) *judged {
 
 // run judges the check's body, and looks for the cause of a failure among the checks that may
 // explain it.
-func (j *judging) run(c *Check, d *judged) {
-	in := newC()
-	d.Status, d.Reason = evaluate(in, c, j.o.Only(c.items()...))
+func (j *judging) run(c *compiledCheck, d *judged) {
+	in := &C{Gomega: j.gomega}
+	view := j.view
+	if view == nil {
+		view = &probes.Observation{}
+	}
+	d.Status, d.Reason = evaluate(in, c.Check, j.o.OnlyInto(view, c.set))
+	if j.view = view; in.fix != nil {
+		j.view = nil
+	}
 	if d.Status == Untold && len(in.of) > 0 {
 		if down := downVantages(j.o); len(down) > 0 {
 			if v := ofDown(in.of, down); len(v) > 0 {
@@ -159,7 +169,7 @@ func (j *judging) run(c *Check, d *judged) {
 	if d.Status != Failed {
 		return
 	}
-	if root := j.rootOf(c.Because); root != none {
+	if root := j.rootOf(c.because); root != none {
 		j.block(d, root, d.Reason)
 		return
 	}
@@ -175,22 +185,18 @@ func (j *judging) run(c *Check, d *judged) {
 }
 
 func (j *judging) block(d *judged, root int, seen string) {
-	d.root, d.Status, d.BlockedBy, d.Facts = root, Blocked, j.catalogue[root].ID, nil
+	d.root, d.Status, d.BlockedBy, d.Facts = root, Blocked, j.checks[root].ID, nil
 	d.Reason = "blocked by " + d.BlockedBy
 	if seen != "" {
 		d.Reason = plain(d.Reason + " (seen: " + seen + ")")
 	}
 }
 
-// rootOf returns the root failure at or above the checks with these ids: the first in the
-// catalogue's order when there are several, or none.
-func (j *judging) rootOf(ids []string) int {
+// rootOf returns the root failure at or above these checks: the first in the catalogue's order when there are
+// several, or none.
+func (j *judging) rootOf(checks []int) int {
 	root := none
-	for _, id := range ids {
-		i, ok := j.index[id]
-		if !ok {
-			continue
-		}
+	for _, i := range checks {
 		d := j.at(i)
 		r := d.root
 		if d.Status == Failed {
@@ -205,19 +211,19 @@ func (j *judging) rootOf(ids []string) int {
 
 // explained returns the failed check that tells why one of c's questions got no answer, or one of the check
 // above that could not be told; or none.
-func (j *judging) explained(c *Check, above string) int {
-	if above != "" {
-		return j.at(j.index[above]).unasked
+func (j *judging) explained(c *compiledCheck, above int) int {
+	if above != none {
+		return j.at(above).unasked
 	}
-	for _, item := range c.items() {
+	for _, item := range c.items {
 		f := j.meta[item].Error
 		if f == nil {
 			continue
 		}
-		for i := range j.catalogue {
-			e := &j.catalogue[i]
-			if e.ID != c.ID && e.Side == sideOf(item) && slices.Contains(e.Explains, f.Class) {
-				if root := j.rootOf([]string{e.ID}); root != none {
+		for i := range j.checks {
+			e := &j.checks[i]
+			if e.Check != c.Check && e.Side == j.sides[item] && slices.Contains(e.Explains, f.Class) {
+				if root := j.rootOf([]int{i}); root != none {
 					return root
 				}
 			}
@@ -280,26 +286,26 @@ func firstLine(s string) string {
 type lack struct {
 	status     Status
 	reason     string
-	deliberate bool   // the link file leaves it out
-	above      string // the check above that could not be told
+	deliberate bool // the link file leaves it out
+	above      int  // the check above that could not be told, or none
 }
 
 // missing says what the check needs and the Observation lacks. What was left out on purpose comes
 // before what could not be asked, and that before what the run did not reach.
-func (j *judging) missing(c *Check) lack {
+func (j *judging) missing(c *compiledCheck) lack {
 	var all []lack
-	for _, item := range c.Needs {
+	for _, item := range c.needs {
 		if l := j.lackOf(c, item); l.reason != "" {
 			all = append(all, l)
 		}
 	}
 	var either []lack
-	for _, item := range c.NeedsOne {
+	for _, item := range c.needsOne {
 		if l := j.lackOf(c, item); l.reason != "" {
 			either = append(either, l)
 		}
 	}
-	if n := len(c.NeedsOne); n > 0 && len(either) == n {
+	if n := len(c.needsOne); n > 0 && len(either) == n {
 		// One failed question is enough not to tell: the others were left out on purpose.
 		i := slices.IndexFunc(either, func(l lack) bool { return !l.deliberate })
 		all = append(all, either[max(i, 0)])
@@ -313,61 +319,57 @@ func (j *judging) missing(c *Check) lack {
 	if len(all) > 0 {
 		return all[0]
 	}
-	return lack{}
+	return lack{above: none}
 }
 
-func (j *judging) lackOf(c *Check, item string) lack {
-	meta, ok := j.meta[item]
+func (j *judging) lackOf(c *compiledCheck, item int) lack {
+	meta, ok := j.meta[item], j.there[item]
 	switch {
 	case !ok || meta.Absent == notRecorded:
-		return lack{status: Untold, reason: "the observation has no item " + item}
+		return lack{status: Untold, reason: "the observation has no item " + j.items[item], above: none}
 	case meta.Error != nil:
 		f := meta.Error
 		if f.Class == probes.FailVantage {
-			return lack{status: Untold, reason: itemOutOfReach(j.o, item, f)}
+			return lack{status: Untold, reason: itemOutOfReach(j.o, j.items[item], f), above: none}
 		}
 		reason := fmt.Sprintf("%s: %s: %s", f.Operation, f.Class, strings.TrimSpace(f.Code+" "+f.Message))
-		return lack{status: Untold, reason: plain(reason)}
+		return lack{status: Untold, reason: plain(reason), above: none}
 	}
 	switch meta.Absent {
 	case "":
-		return lack{}
+		return lack{above: none}
 	case probes.NotReached:
-		return lack{status: Untold, reason: "interrupted"}
+		return lack{status: Untold, reason: "interrupted", above: none}
 	case probes.NoSubject:
 		// Nothing above failed, or the check would be blocked. If something above could not be
 		// told, then whether the subject exists is not known either.
-		if above := j.untoldAbove(c); above != "" {
-			return lack{status: Untold, reason: above + " could not be told", above: above}
+		if above := j.untoldAbove(c); above != none {
+			return lack{status: Untold, reason: j.checks[above].ID + " could not be told", above: above}
 		}
-		return lack{status: Skipped, reason: string(probes.NoSubject)}
+		return lack{status: Skipped, reason: string(probes.NoSubject), above: none}
 	default:
-		return lack{status: Skipped, reason: string(meta.Absent), deliberate: true}
+		return lack{status: Skipped, reason: string(meta.Absent), deliberate: true, above: none}
 	}
 }
 
-// untoldAbove returns the first check in the closure that could not be told.
-func (j *judging) untoldAbove(c *Check) string {
-	for _, id := range c.After {
-		i, ok := j.index[id]
-		if !ok {
-			continue
-		}
+// untoldAbove returns the first check in the closure that could not be told, or none.
+func (j *judging) untoldAbove(c *compiledCheck) int {
+	for _, i := range c.after {
 		if d := j.at(i); d.Status == Untold || d.unasked != none {
-			return id
+			return i
 		}
-		if above := j.untoldAbove(&j.catalogue[i]); above != "" {
+		if above := j.untoldAbove(&j.checks[i]); above != none {
 			return above
 		}
 	}
-	return ""
+	return none
 }
 
 // duration is how long the slowest of the items took that the check rests on; they are gathered
 // side by side.
-func (j *judging) duration(c *Check) time.Duration {
+func (j *judging) duration(c *compiledCheck) time.Duration {
 	var longest time.Duration
-	for _, item := range c.items() {
+	for _, item := range c.items {
 		longest = max(longest, j.meta[item].Duration)
 	}
 	return longest

@@ -85,7 +85,7 @@ func (r *Runner) Run(ctx context.Context, observations []*probes.Observation, op
 		}
 	}
 	for _, l := range set.links {
-		result.Verdicts = append(result.Verdicts, l.judging.verdicts(selection))
+		result.Verdicts = append(result.Verdicts, l.judging.verdicts(l.judging.Choose(l.name, selection)))
 	}
 	return result, nil
 }
@@ -107,8 +107,9 @@ type specLink struct {
 
 func newSpecSet(observations []*probes.Observation, catalogue []Check) *specSet {
 	s := &specSet{catalogue: catalogue, seen: map[[2]int]bool{}}
+	compiled := Compile(catalogue)
 	for _, o := range observations {
-		s.links = append(s.links, specLink{o.Link.Name, newJudging(o, catalogue)})
+		s.links = append(s.links, specLink{o.Link.Name, compiled.judging(o)})
 	}
 	return s
 }

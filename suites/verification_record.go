@@ -26,7 +26,7 @@ type finding struct {
 	place         bool // AWS looks at this owner name
 	asked         bool // it answered, whatever it said
 	has           bool // the wanted value is in the answer
-	question      probes.TXTQuestion
+	question      *probes.TXTQuestion
 }
 
 // recordIn reads the record out of an Observation that has dns.txt and may have the provider's zones.
@@ -64,8 +64,9 @@ func findingsOf(t probes.TXT) []finding {
 			names[s.Addr] = s.Name
 		}
 	}
-	var out []finding
-	for _, q := range t.Asked {
+	out := make([]finding, 0, len(t.Asked))
+	for i := range t.Asked {
+		q := &t.Asked[i]
 		f := finding{owner: q.Owner, server: or(names[q.Server.Addr()], q.Server.Addr().String()), question: q, place: looksAt(t, q.Owner)}
 		switch q.Outcome {
 		case probes.OK, probes.NXDomain, probes.NoData:
