@@ -90,7 +90,7 @@ the count from one invocation to the next, and the exit code is 1 only while an 
 	cmd.Flags().BoolVar(&f.checkConfig, "check-config", false, "check the link files and say what would be watched; touches no network")
 	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "print no rounds that were good")
 	cmd.Flags().BoolVar(&f.emf, "emf", false, "print CloudWatch embedded metric format lines too")
-	cmd.Flags().IntVar(&f.concurrency, "concurrency", 32, "rounds side by side, at most")
+	cmd.Flags().IntVar(&f.concurrency, "concurrency", 1024, "rounds side by side, at most")
 	cmd.Flags().StringVar(&f.ledger.place, "ledger", "", "add rounds to this hash-chained log: a folder, or s3://BUCKET/PREFIX (docs/ledger.md)")
 	return cmd
 }

@@ -50,7 +50,7 @@ func (l *Ledger) Round(r canary.Round) error {
 	}
 	report := reports.Report{
 		Tool: l.tool, Version: l.version, Started: r.Started, Finished: r.Finished, FailOn: l.failOn, Profile: l.profile,
-		Links: []reports.LinkReport{{Observation: r.Observation, Verdicts: r.Verdicts}},
+		Links: []reports.LinkReport{{Observation: r.Observation, Verdicts: r.Judged()}},
 	}
 	switch r.Outcome {
 	case canary.Bad:

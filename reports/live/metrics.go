@@ -13,76 +13,66 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/linkassay/linkassay/probes"
-	"github.com/linkassay/linkassay/suites"
 	"github.com/linkassay/linkassay/suites/canary"
 )
 
 // Metrics are what the canary finds, for Prometheus. Labels are link, check, side and phase alone: no address, id or
-// text, so that their number is bounded by the link file and the catalogue.
+// text, so that their number is bounded by the link file and the catalogue. A round only writes its figures down; series
+// are made of them when somebody asks.
 type Metrics struct {
 	registry *prometheus.Registry
-
-	success, untold, maintenance, interval, controlAge *prometheus.GaugeVec
-	lastRound, lastSuccess, certificate, verified      *prometheus.GaugeVec
-	skipped, blocked, phase, failing, affected         *prometheus.GaugeVec
-	rounds, bad, unknown, interrupted                  *prometheus.CounterVec
-	duration                                           *prometheus.HistogramVec
-	calls, alerts                                      prometheus.Counter
-	incidents                                          prometheus.Gauge
+	series   *series
+	answers  [phaseCount]prometheus.Observer
 
 	mu      sync.Mutex
-	open    map[string]canary.Incident // by key
+	links   map[string]*figures
 	watched map[string]bool            // nil: whatever comes
+	open    map[string]canary.Incident // by key
+	calls   int64
+	alerts  int
 }
+
+// figures are what is told of a link.
+type figures struct {
+	rounds, bad, unknown, interrupted int
+	lastRound, lastSuccess            time.Time
+	interval, controlAge              time.Duration
+	maintenance, untold               bool
+	told                              bool  // a round came that was not interrupted
+	success, verified                 *bool // nil: nobody knows
+	skipped, blocked                  int
+	certificate                       time.Time
+	slowest                           [phaseCount]time.Duration // 0: no answer
+	failing                           []failing
+}
+
+// failing is a check that fails of its own.
+type failing struct{ check, side string }
 
 // The phases of a round that are timed.
 const (
-	phaseDNS  = "dns"
-	phaseTCP  = "tcp"
-	phaseTLS  = "tls"
-	phaseHTTP = "http"
+	phaseDNS = iota
+	phaseTCP
+	phaseTLS
+	phaseHTTP
+	phaseCount
 )
+
+// phaseName is what a phase is called.
+func phaseName(phase int) string { return [...]string{"dns", "tcp", "tls", "http"}[phase] }
 
 // NewMetrics makes metrics in a registry of their own.
 func NewMetrics() *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), open: map[string]canary.Incident{}}
-	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
-		v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "linkassay", Name: name, Help: help}, labels)
-		m.registry.MustRegister(v)
-		return v
-	}
-	counter := func(name, help string) *prometheus.CounterVec {
-		v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "linkassay", Name: name, Help: help}, []string{"link"})
-		m.registry.MustRegister(v)
-		return v
-	}
-	m.success = gauge("link_success", "Whether the last round that could be told found the link working (1) or not (0).", "link")
-	m.untold = gauge("link_untold", "Whether the last round could not tell (1).", "link")
-	m.maintenance = gauge("link_maintenance", "Whether the last round was in a maintenance window (1).", "link")
-	m.interval = gauge("link_interval_seconds", "Time from one round of the link to the next, as configured.", "link")
-	m.controlAge = gauge("link_control_age_seconds", "Age of the control plane that the last round was judged with.", "link")
-	m.lastRound = gauge("link_last_round_timestamp_seconds", "When the last round ended, whatever it came to.", "link")
-	m.lastSuccess = gauge("link_last_success_timestamp_seconds", "When the last good round ended.", "link")
-	m.certificate = gauge("link_certificate_expiry_timestamp_seconds", "When the first certificate of a chain that the link showed expires.", "link")
-	m.verified = gauge("link_domain_verified", "Whether the private DNS name's domain is verified (1); absent while nobody knows.", "link")
-	m.skipped = gauge("link_checks_skipped", "Checks that do not apply, or what they need was left out.", "link")
-	m.blocked = gauge("link_checks_blocked", "Checks that another failure stands before.", "link")
-	m.phase = gauge("link_phase_duration_seconds", "The slowest answer of the last round, by phase.", "link", "phase")
-	m.failing = gauge("check_failed", "Checks that fail of their own in the last round (1), by whose side it is to fix.", "link", "check", "side")
-	m.affected = gauge("incident_links", "Links of open incidents.", "check", "side")
-	m.rounds = counter("link_rounds_total", "Rounds of the link.")
-	m.bad = counter("link_rounds_failed_total", "Rounds in which a required check failed.")
-	m.unknown = counter("link_rounds_untold_total", "Rounds that could not tell.")
-	m.interrupted = counter("link_rounds_interrupted_total", "Rounds that were cut short.")
-	m.duration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	m := &Metrics{registry: prometheus.NewRegistry(), series: newSeries(), links: map[string]*figures{}, open: map[string]canary.Incident{}}
+	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: "linkassay", Name: "probe_duration_seconds", Help: "How long answers took, by phase, of all links.",
 		Buckets:                     []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160, NativeHistogramMinResetDuration: time.Hour,
 	}, []string{"phase"})
-	m.calls = prometheus.NewCounter(prometheus.CounterOpts{Namespace: "linkassay", Name: "api_calls_total", Help: "Requests to AWS APIs, retries included."})
-	m.alerts = prometheus.NewCounter(prometheus.CounterOpts{Namespace: "linkassay", Name: "incident_changes_total", Help: "Incidents that were opened, flapped or were cleared."})
-	m.incidents = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "linkassay", Name: "incidents", Help: "Open incidents."})
-	m.registry.MustRegister(m.duration, m.calls, m.alerts, m.incidents, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for i := range m.answers {
+		m.answers[i] = duration.WithLabelValues(phaseName(i))
+	}
+	m.registry.MustRegister(m, duration, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -124,28 +114,14 @@ func (m *Metrics) Restore(open []canary.Incident) {
 func (m *Metrics) Watch(links []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	before := m.watched
 	m.watched = make(map[string]bool, len(links))
 	for _, l := range links {
 		m.watched[l] = true
 	}
-	for l := range before {
+	for l := range m.links {
 		if !m.watched[l] {
-			m.forget(l)
+			delete(m.links, l)
 		}
-	}
-}
-
-func (m *Metrics) forget(link string) {
-	labels := prometheus.Labels{"link": link}
-	for _, v := range []*prometheus.GaugeVec{
-		m.success, m.untold, m.maintenance, m.interval, m.controlAge, m.lastRound, m.lastSuccess, m.certificate, m.verified,
-		m.skipped, m.blocked, m.phase, m.failing,
-	} {
-		v.DeletePartialMatch(labels)
-	}
-	for _, v := range []*prometheus.CounterVec{m.rounds, m.bad, m.unknown, m.interrupted} {
-		v.DeletePartialMatch(labels)
 	}
 }
 
@@ -153,100 +129,109 @@ func (m *Metrics) forget(link string) {
 func (m *Metrics) Round(r canary.Round) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	link := r.Link
-	if m.watched != nil && !m.watched[link] {
+	if m.watched != nil && !m.watched[r.Link] {
 		return nil
 	}
-	m.rounds.WithLabelValues(link).Inc()
-	bad, unknown, interrupted := m.bad.WithLabelValues(link), m.unknown.WithLabelValues(link), m.interrupted.WithLabelValues(link) // 0 is a value too
-	m.lastRound.WithLabelValues(link).Set(seconds(r.Finished))
-	m.maintenance.WithLabelValues(link).Set(number(r.Maintenance != ""))
-	m.calls.Add(float64(r.Calls))
-	if r.Observation != nil {
-		m.interval.WithLabelValues(link).Set(time.Duration(r.Observation.Link.Canary.WithDefaults().Interval).Seconds())
+	f := m.links[r.Link]
+	if f == nil {
+		f = &figures{}
+		m.links[r.Link] = f
 	}
+	m.calls += r.Calls
+	f.rounds++
+	f.lastRound, f.maintenance = r.Finished, r.Maintenance != ""
+	if r.Observation != nil {
+		f.interval = time.Duration(r.Observation.Link.Canary.WithDefaults().Interval)
+	}
+	good := r.Outcome == canary.Good
 	switch r.Outcome {
 	case canary.Interrupted:
-		interrupted.Inc()
+		f.interrupted++
 		return nil
 	case canary.Untold:
-		unknown.Inc()
+		f.unknown++
 	case canary.Bad:
-		bad.Inc()
-		m.success.WithLabelValues(link).Set(0)
+		f.bad++
+		f.success = &good
 	case canary.Good:
-		m.success.WithLabelValues(link).Set(1)
-		m.lastSuccess.WithLabelValues(link).Set(seconds(r.Finished))
+		f.success, f.lastSuccess = &good, r.Finished
 	}
-	m.untold.WithLabelValues(link).Set(number(r.Outcome == canary.Untold))
-	m.controlAge.WithLabelValues(link).Set(r.ControlAge.Seconds())
-	count := map[suites.Status]int{}
-	for _, v := range r.Verdicts {
-		count[v.Status]++
-	}
-	m.skipped.WithLabelValues(link).Set(float64(count[suites.Skipped]))
-	m.blocked.WithLabelValues(link).Set(float64(count[suites.Blocked]))
-	m.failing.DeletePartialMatch(prometheus.Labels{"link": link})
+	f.told, f.untold, f.controlAge = true, r.Outcome == canary.Untold, r.ControlAge
+	f.skipped, f.blocked = r.Summary.Skipped, r.Summary.Blocked
+	f.failing = nil
 	for _, root := range r.Roots {
-		m.failing.WithLabelValues(link, root.Cause.Check, string(root.Cause.Side)).Set(1)
+		f.failing = append(f.failing, failing{root.Cause.Check, string(root.Cause.Side)})
 	}
 	if r.Observation != nil {
-		m.observed(link, r.Observation)
+		m.observed(f, r.Observation)
 	}
 	return nil
 }
 
 // observed takes in what was measured.
-func (m *Metrics) observed(link string, o *probes.Observation) {
-	slowest := map[string]time.Duration{}
-	answer := func(phase string, d time.Duration, outcome probes.Outcome) {
-		if outcome == probes.OK {
-			slowest[phase] = max(slowest[phase], d)
-			m.duration.WithLabelValues(phase).Observe(d.Seconds())
+func (m *Metrics) observed(f *figures, o *probes.Observation) {
+	f.slowest = [phaseCount]time.Duration{}
+	answer := func(phase int, t probes.Try) {
+		if t.Outcome == probes.OK {
+			f.slowest[phase] = max(f.slowest[phase], t.Duration)
+			m.answers[phase].Observe(t.Duration.Seconds())
 		}
 	}
 	for _, it := range []*probes.Item[[]probes.Lookup]{o.DNS.Private, o.DNS.Regional, o.DNS.Zonal} {
-		for _, l := range valueOf(it) {
-			answer(phaseDNS, l.Duration, l.Outcome)
+		for i := range valueOf(it) {
+			answer(phaseDNS, probes.Try{Duration: it.Value[i].Duration, Outcome: it.Value[i].Outcome})
 		}
 	}
-	for _, a := range valueOf(o.Reach.TCP) {
-		for _, t := range a.Tries {
-			answer(phaseTCP, t.Duration, t.Outcome)
-		}
-	}
-	var expiry time.Time
-	for _, h := range valueOf(o.Reach.TLS) {
-		answer(phaseTLS, h.Duration, h.Outcome)
-		for _, c := range h.Chain {
-			if expiry.IsZero() || c.NotAfter.Before(expiry) {
-				expiry = c.NotAfter
+	tcp, tls, http := valueOf(o.Reach.TCP), valueOf(o.Reach.TLS), valueOf(o.Reach.HTTP)
+	for i := range tcp {
+		if counts(i, tcp, func(a *probes.Attempt) probes.Target { return a.Target }) {
+			for _, t := range tcp[i].Tries {
+				answer(phaseTCP, t)
 			}
 		}
 	}
-	for _, e := range valueOf(o.Reach.HTTP) {
-		answer(phaseHTTP, e.Duration, e.Outcome)
+	var certificate time.Time
+	for i := range tls {
+		if counts(i, tls, func(h *probes.Handshake) probes.Target { return h.Target }) {
+			answer(phaseTLS, tls[i].Try)
+		}
+		for _, c := range tls[i].Chain {
+			if certificate.IsZero() || c.NotAfter.Before(certificate) {
+				certificate = c.NotAfter
+			}
+		}
 	}
-	m.phase.DeletePartialMatch(prometheus.Labels{"link": link})
-	for phase, d := range slowest {
-		m.phase.WithLabelValues(link, phase).Set(d.Seconds())
+	if !certificate.IsZero() {
+		f.certificate = certificate // the one of before still runs out when none is shown
 	}
-	if !expiry.IsZero() {
-		m.certificate.WithLabelValues(link).Set(seconds(expiry))
+	for i := range http {
+		if counts(i, http, func(e *probes.Exchange) probes.Target { return e.Target }) {
+			answer(phaseHTTP, http[i].Try)
+		}
 	}
 	state := valueOf(o.Consumer.Service).VerificationState
 	if v := valueOf(o.Provider.Service).Verification; v != nil {
 		state = v.State
 	}
 	if state != "" {
-		m.verified.WithLabelValues(link).Set(number(strings.EqualFold(state, "verified")))
+		verified := strings.EqualFold(state, "verified")
+		f.verified = &verified
 	}
+}
+
+// counts says whether a connection is one of its own: where interfaces were dialled, those of names to the same
+// addresses may be the same connections. Interfaces come last.
+func counts[T any](i int, all []T, target func(*T) probes.Target) bool {
+	const own = probes.TargetInterface
+	return target(&all[i]).Kind == own || target(&all[len(all)-1]).Kind != own
 }
 
 // Change takes a change in.
 func (m *Metrics) Change(c canary.Change) error {
 	if c.Alerts() {
-		m.alerts.Inc()
+		m.mu.Lock()
+		m.alerts++
+		m.mu.Unlock()
 	}
 	if c.Kind != canary.Recovered {
 		m.take(c.Incident)
@@ -262,11 +247,6 @@ func (m *Metrics) take(i canary.Incident) {
 	} else {
 		delete(m.open, i.Key)
 	}
-	m.incidents.Set(float64(len(m.open)))
-	m.affected.Reset()
-	for _, i := range m.open {
-		m.affected.WithLabelValues(i.Cause.Check, string(i.Cause.Side)).Add(float64(len(i.Links)))
-	}
 }
 
 func valueOf[T any](it *probes.Item[T]) T {
@@ -275,13 +255,4 @@ func valueOf[T any](it *probes.Item[T]) T {
 		return zero
 	}
 	return it.Value
-}
-
-func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
-
-func number(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -47,10 +47,11 @@ func observed() *probes.Observation {
 func round(outcome canary.Outcome) canary.Round {
 	r := canary.Round{
 		Link: "orders", Started: noon, Finished: noon.Add(time.Second), Took: time.Second, Outcome: outcome, ControlAge: 90 * time.Second, Calls: 40,
-		Observation: observed(), Verdicts: []suites.Verdict{{Status: suites.Passed}, {Status: suites.Skipped}},
+		Observation: observed(), Summary: suites.Summary{Passed: 1, Skipped: 1},
+		Judged: func() []suites.Verdict { return []suites.Verdict{{Status: suites.Passed}, {Status: suites.Skipped}} },
 	}
 	if outcome == canary.Bad {
-		r.Verdicts = append(r.Verdicts, suites.Verdict{Status: suites.Blocked})
+		r.Summary.Blocked = 1
 		r.Roots = []canary.Root{{Key: "k", Required: true, Cause: canary.Cause{Check: "connection.healthy-target", Side: suites.ProviderSide}}}
 	}
 	return r

@@ -99,7 +99,7 @@ func (s *Status) Round(r canary.Round) error {
 	if r.Observation != nil && r.Outcome != canary.Interrupted {
 		l.zones = latencies(r.Observation)
 	}
-	r.Observation, r.Verdicts = nil, nil
+	r.Observation, r.Judged = nil, nil
 	l.last = r
 	return nil
 }

@@ -34,10 +34,6 @@ func (b *Board) Apply(r Round, settings provision.Canary) []Change {
 	if r.Outcome == Interrupted {
 		return nil
 	}
-	status := make(map[string]suites.Verdict, len(r.Verdicts))
-	for _, v := range r.Verdicts {
-		status[v.Check] = v
-	}
 	roots := map[string]Root{}
 	for _, root := range r.Roots {
 		if root.Required {
@@ -45,6 +41,15 @@ func (b *Board) Apply(r Round, settings provision.Canary) []Change {
 		}
 	}
 	cells := b.cells[r.Link]
+	if len(cells) == 0 && len(roots) == 0 {
+		return nil
+	}
+	status := map[string]suites.Verdict{}
+	if r.Judged != nil {
+		for _, v := range r.Judged() {
+			status[v.Check] = v
+		}
+	}
 	for key, root := range roots {
 		if cells[key] == nil && r.Maintenance == "" {
 			if cells == nil {

@@ -68,7 +68,7 @@ func (s *story) untold() (kinds []ChangeKind) {
 	o := recorded(s.t, "healthy", "orders")
 	broken := &probes.Failure{Class: probes.FailAPI, Operation: "ec2:DescribeVpcEndpoints", Message: "internal error"}
 	o.Provider.TargetHealth.Error, o.Provider.Service.Error, o.Consumer.Endpoint.Error = broken, broken, broken
-	r := judge(o, suites.Catalogue(), nil, "")
+	r := judged(o)
 	if r.Outcome != Untold || r.Reason == "" {
 		s.t.Errorf("an API that does not answer: %s %q %+v", r.Outcome, r.Reason, r.Roots)
 	}
@@ -177,7 +177,7 @@ func TestInterruptedRoundsSayNothing(t *testing.T) {
 	for range 20 {
 		o := recorded(t, "no-healthy-target", "orders")
 		o.Interrupted = true
-		r := judge(o, suites.Catalogue(), nil, "")
+		r := judged(o)
 		if r.Outcome != Interrupted {
 			t.Fatalf("outcome %s", r.Outcome)
 		}
@@ -245,7 +245,7 @@ func TestAcceptedFindingsMakeNoIncident(t *testing.T) {
 	for _, v := range suites.Roots(suites.Judge(o, suites.Catalogue(), nil)) {
 		o.Link.Accept = append(o.Link.Accept, provision.Acceptance{Check: v.Check, Reason: "known", Expires: "2099-01-01"})
 	}
-	r := judge(o, suites.Catalogue(), nil, "")
+	r := judged(o)
 	for range 5 {
 		s.apply(r)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"reflect"
 	"sync"
 	"time"
@@ -34,7 +35,7 @@ type Options struct {
 	Store     Store // nil: nothing is kept
 	// Restored gets the incidents that were open before, once, when the store was read; nil: nobody asks.
 	Restored func(open []Incident)
-	// Concurrency bounds the rounds side by side; default 32.
+	// Concurrency bounds the rounds side by side; default 1024: of a fleet a part may be waiting for what never answers.
 	Concurrency int
 	// Now is the wall clock, for time stamps and maintenance windows; schedules follow the monotonic one. Default time.Now.
 	Now func() time.Time
@@ -44,7 +45,7 @@ type Options struct {
 
 // The bounds of a canary.
 const (
-	defaultConcurrency = 32
+	defaultConcurrency = 1024
 	stopGrace          = 400 * time.Millisecond // what a stop waits for rounds in flight, and then for sinks
 	onceGrace          = 45 * time.Second       // what Once waits for sinks: nobody tells it later
 	saveEvery          = 10 * time.Second
@@ -53,12 +54,14 @@ const (
 
 // Canary watches links.
 type Canary struct {
-	o     Options
-	board *Board
-	pulse *pulse
-	slots chan struct{}
-	began time.Time // with a monotonic reading
-	out   []*queue
+	o         Options
+	catalogue *suites.Compiled
+	seed      maphash.Seed
+	board     *Board
+	pulse     *pulse
+	slots     chan struct{}
+	began     time.Time // with a monotonic reading
+	out       []*queue
 
 	mu       sync.Mutex
 	watchers map[string]*watcher // by link; nil while it does not run
@@ -78,7 +81,7 @@ func New(o Options) *Canary {
 		o.Problem = func(error) {}
 	}
 	return &Canary{
-		o: o, board: NewBoard(), pulse: &pulse{now: o.Now}, slots: make(chan struct{}, o.Concurrency), began: time.Now(),
+		o: o, catalogue: suites.Compile(o.Catalogue), seed: maphash.MakeSeed(), board: NewBoard(), pulse: &pulse{now: o.Now}, slots: make(chan struct{}, o.Concurrency), began: time.Now(),
 		watchers: map[string]*watcher{},
 	}
 }

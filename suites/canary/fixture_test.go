@@ -49,9 +49,15 @@ func newStory(t *testing.T) *story {
 // round judges a recorded Observation at the story's time.
 func (s *story) round(name, link string) Round {
 	s.t.Helper()
-	r := judge(recorded(s.t, name, link), suites.Catalogue(), nil, "")
+	r := judged(recorded(s.t, name, link))
 	r.Started, r.Finished = s.at, s.at.Add(time.Second)
 	return r
+}
+
+// judged judges all checks.
+func judged(o *probes.Observation) Round {
+	catalogue := suites.Compile(suites.Catalogue())
+	return judge(o, catalogue, catalogue.Choose(o.Link.Name, nil), "")
 }
 
 // see applies the rounds, each a minute after the other, and returns the kinds of what changed.

@@ -37,9 +37,11 @@ type Round struct {
 	// Roots are the causes that it found, those that are not required too.
 	Roots []Root `json:"roots,omitempty"`
 
-	// Verdicts and Observation are what it rests on; nil when the observing did not end.
-	Verdicts    []suites.Verdict    `json:"-"`
-	Observation *probes.Observation `json:"-"`
+	// Observation is what it rests on, and Judged gives its verdicts; both are nil when the observing did not end. Verdicts
+	// are not kept: most rounds are as the one before, and nobody asks. Summary counts them.
+	Observation *probes.Observation     `json:"-"`
+	Judged      func() []suites.Verdict `json:"-"`
+	Summary     suites.Summary          `json:"-"`
 	// Calls is how many requests to AWS APIs it took.
 	Calls int64 `json:"calls,omitempty"`
 }
@@ -57,25 +59,26 @@ type Root struct {
 }
 
 // judge makes a round of an Observation. It is pure.
-func judge(o *probes.Observation, catalogue []suites.Check, selection suites.Selection, failOn suites.Severity) Round {
+func judge(o *probes.Observation, catalogue *suites.Compiled, choice suites.Choice, failOn suites.Severity) Round {
+	verdicts := catalogue.Judge(o, choice)
+	s := suites.Summarize(verdicts, failOn)
 	r := Round{
 		Link: o.Link.Name, Started: o.Started, Finished: o.Finished, ControlAge: o.ControlAge(),
-		Observation: o, Verdicts: suites.Judge(o, catalogue, selection),
+		Observation: o, Judged: func() []suites.Verdict { return verdicts }, Summary: s,
 	}
-	s := suites.Summarize(r.Verdicts, failOn)
 	switch {
 	case o.Interrupted:
 		r.Outcome, r.Reason = Interrupted, "it was ended before everything was observed"
 	case s.RequiredFailed > 0:
 		r.Outcome = Bad
 	case s.RequiredUntold > 0:
-		r.Outcome, r.Reason = Untold, whyUntold(r.Verdicts, failOn)
+		r.Outcome, r.Reason = Untold, whyUntold(verdicts, failOn)
 	case s.Passed == 0:
 		r.Outcome, r.Reason = Untold, "nothing could be verified"
 	default:
 		r.Outcome = Good
 	}
-	for _, v := range suites.Roots(r.Verdicts) {
+	for _, v := range suites.Roots(verdicts) {
 		cause := CauseOf(o, v)
 		r.Roots = append(r.Roots, Root{
 			Key: cause.Key(), Required: suites.Required(v, failOn) && !v.CouldNotAsk, Cause: cause,

@@ -9,6 +9,7 @@ import (
 
 	"github.com/linkassay/linkassay/probes"
 	"github.com/linkassay/linkassay/provision"
+	"github.com/linkassay/linkassay/suites"
 )
 
 // watcher looks at one link again and again.
@@ -24,6 +25,15 @@ type watcher struct {
 	known   *probes.Observation // the control plane as it was read last; nil before
 	knownAt time.Duration
 	roots   []Root // of the last round that was told
+	choice  suites.Choice
+	judged  lastJudged
+}
+
+// lastJudged is the last round that was judged, for those that measure the same again.
+type lastJudged struct {
+	known    *probes.Observation // the control plane that was taken over
+	likeness uint64
+	round    Round // without what it rests on
 }
 
 // How the control plane is read out of turn, and how long it is used when it can't be read any more.
@@ -33,7 +43,9 @@ const (
 )
 
 func newWatcher(c *Canary, l provision.Link) *watcher {
-	return &watcher{c: c, link: l, settings: l.Canary.WithDefaults(), done: make(chan struct{})}
+	return &watcher{
+		c: c, link: l, settings: l.Canary.WithDefaults(), done: make(chan struct{}), choice: c.catalogue.Choose(l.Name, c.o.Selection),
+	}
 }
 
 // watch makes rounds until the context ends.
@@ -170,7 +182,28 @@ func (w *watcher) guarded(ctx context.Context, known *probes.Observation) (r Rou
 		link = known.Link // with the ids that were found
 	}
 	o, calls := w.c.o.Look(ctx, link, known)
-	r = judge(o, w.c.o.Catalogue, w.c.o.Selection, w.c.o.FailOn)
+	r = w.judge(o, known)
 	r.Calls = calls
+	return r
+}
+
+// judge judges an Observation, unless its control plane is the one of the round before and it measured the same: most
+// rounds do, and judging would be most of their cost. What depends on the time of day (certificates that run out) is
+// judged again when the control plane was read, and no less often than that is due.
+func (w *watcher) judge(o, known *probes.Observation) Round {
+	likeness, comparable := o.Likeness(w.c.seed)
+	if last := &w.judged; comparable && known != nil && last.known == known && last.likeness == likeness &&
+		o.Started.Sub(last.round.Started) < time.Duration(w.settings.ControlInterval) {
+		r := last.round
+		r.Started, r.Finished, r.ControlAge, r.Observation = o.Started, o.Finished, o.ControlAge(), o
+		r.Judged = func() []suites.Verdict { return w.c.catalogue.Judge(o, w.choice) }
+		return r
+	}
+	r := judge(o, w.c.catalogue, w.choice, w.c.o.FailOn)
+	w.judged = lastJudged{}
+	if comparable && known != nil && (r.Outcome == Good || r.Outcome == Bad) {
+		w.judged = lastJudged{known, likeness, r}
+		w.judged.round.Observation, w.judged.round.Judged = nil, nil
+	}
 	return r
 }
