@@ -28,7 +28,7 @@ import (
 type canaryFlags struct {
 	path, labels, profile, failOn           string
 	listen, webConfig, textfile             string
-	state, command, webhook                 string
+	state, command, webhook, sns            string
 	ledger                                  ledgerFlags
 	once, checkConfig, quiet, noListen, emf bool
 	concurrency                             int
@@ -57,6 +57,7 @@ the count from one invocation to the next, and the exit code is 1 only while an 
 		Example: `  linkassay canary -f links.yaml --state canary.json
   linkassay canary -f links/ --quiet --ledger runs/
   linkassay canary -f links.yaml --once --state canary.json --textfile /var/lib/node_exporter/linkassay.prom
+  linkassay canary -f links.yaml --once --state s3://BUCKET/canary.json --alert-sns arn:aws:sns:eu-west-1:111122223333:alerts
   linkassay canary -f links.yaml --check-config`,
 		Args: flagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -85,7 +86,8 @@ the count from one invocation to the next, and the exit code is 1 only while an 
 	cmd.Flags().StringVar(&f.textfile, "textfile", "", "write the metrics to this file, for node_exporter's textfile collector")
 	cmd.Flags().StringVar(&f.command, "alert-command", "", "program to run when an incident is opened, flaps or is cleared, with the alert as JSON on its standard input")
 	cmd.Flags().StringVar(&f.webhook, "alert-webhook", "", "https URL to post such alerts to, signed with the secret in "+webhookSecret+"; $"+webhookURL+" if not given")
-	cmd.Flags().StringVar(&f.state, "state", "", "file that keeps incidents and counts over restarts")
+	cmd.Flags().StringVar(&f.sns, "alert-sns", "", "ARN of an SNS topic to publish such alerts to; ARN?profile=NAME with that profile's credentials")
+	cmd.Flags().StringVar(&f.state, "state", "", "file, or s3://BUCKET/KEY, that keeps incidents and counts over restarts, of one canary at a time")
 	cmd.Flags().BoolVar(&f.once, "once", false, "look at each link once and end; needs --state")
 	cmd.Flags().BoolVar(&f.checkConfig, "check-config", false, "check the link files and say what would be watched; touches no network")
 	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "print no rounds that were good")
@@ -121,6 +123,17 @@ func (f *canaryFlags) alerts(ctx context.Context) ([]canary.Sink, error) {
 		}
 		all = append(all, hook)
 	}
+	if f.sns != "" {
+		topic, err := live.ParseTopic(f.sns)
+		if err != nil {
+			return nil, usageError("--alert-sns %w", err)
+		}
+		sink, err := live.OpenSNS(ctx, topic)
+		if err != nil {
+			return nil, usageError("--alert-sns %s: %w", f.sns, err)
+		}
+		all = append(all, sink)
+	}
 	return all, nil
 }
 
@@ -140,14 +153,40 @@ func (f *canaryFlags) check() error {
 	switch {
 	case f.once && f.state == "":
 		return usageError("--once needs --state FILE: one round alone makes no incident")
-	case strings.Contains(f.state, "://"):
-		return usageError("--state %q: expected a file", f.state)
 	case f.webConfig != "" && (f.listen == "" || f.noListen):
 		return usageError("--web-config needs --listen")
 	case f.concurrency < 1 || f.concurrency > 4096:
 		return usageError("--concurrency %d: expected a number from 1 to 4096", f.concurrency)
 	}
+	if strings.Contains(f.state, "://") {
+		if _, err := live.ParseStatePlace(f.state); err != nil {
+			return usageError("--state %w", err)
+		}
+	}
 	return f.ledger.check()
+}
+
+// stateStore keeps the state until it is closed.
+type stateStore interface {
+	canary.Store
+	io.Closer
+}
+
+// openState takes the state for this canary alone.
+func (f *canaryFlags) openState(ctx context.Context) (stateStore, error) {
+	if !strings.Contains(f.state, "://") {
+		s, err := live.OpenStateFile(f.state)
+		return s, withCode(exitUntold, err)
+	}
+	p, err := live.ParseStatePlace(f.state)
+	if err != nil {
+		return nil, usageError("--state %w", err)
+	}
+	s, err := live.OpenStateObject(ctx, p)
+	if err != nil {
+		return nil, usageError("--state: %w", err)
+	}
+	return s, nil
 }
 
 // canary watches until the context ends, or once.
@@ -193,7 +232,12 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 		o.Sinks = append(o.Sinks, &untilClosed{Sink: live.NewEMF(out), end: cancel})
 	}
 	if f.state != "" {
-		o.Store = live.StateFile{Path: f.state}
+		store, err := f.openState(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, store.Close()) }()
+		o.Store = store
 	}
 	if f.ledger.open != nil {
 		o.Sinks = append(o.Sinks, live.NewLedger(f.ledger.open, "linkassay", version, suites.Severity(f.failOn), suites.Profile(f.profile)))
@@ -221,6 +265,9 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 		err = withCode(exitUntold, err)
 		if f.textfile != "" {
 			err = errors.Join(err, withCode(exitUntold, writeTextfile(metrics, f.textfile)))
+		}
+		if errors.Is(err, live.ErrStateTaken) {
+			return err // what it counted is nobody's
 		}
 		return errors.Join(err, openIncidents(c.Incidents()))
 	}

@@ -88,7 +88,7 @@ func classOfCode(err error, code string) string {
 		"InvalidAccessKeyId", "InvalidSignatureException", "RequestTimeTooSkewed":
 		return ClassCredentials
 	case "UnauthorizedOperation", "AccessDenied", "AccessDeniedException",
-		"NotAuthorizedException", "UnauthorizedException":
+		"NotAuthorizedException", "UnauthorizedException", "AuthorizationError":
 		// A refused AssumeRole means that there are no credentials, whatever was asked.
 		if inOperation(err, "STS", "AssumeRole", "AssumeRoleWithWebIdentity") {
 			return ClassCredentials

@@ -25,6 +25,7 @@ func OpenS3(ctx context.Context, a Access, endpoint string) (*s3.Client, func(),
 	cfg.Retryer = func() aws.Retryer { return retryer(DefaultAttempts) }
 	cfg.AppID = sessionName
 	return s3.NewFromConfig(cfg, func(o *s3.Options) {
+		o.DisableLogOutputChecksumValidationSkipped = true // others than AWS's send none, and stderr is the operator's
 		if endpoint != "" {
 			o.BaseEndpoint, o.UsePathStyle = aws.String(endpoint), true
 		}

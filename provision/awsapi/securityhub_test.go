@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +19,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/linkassay/linkassay/provision/awsapi"
+	"github.com/linkassay/linkassay/provision/awsapi/moto"
 )
 
 const findingsKey, findingsSecret = "AKIAIOSFODNN7EXAMPLE", "a secret"
@@ -166,37 +165,9 @@ func TestImportFindingsRefused(t *testing.T) {
 
 func TestImportFindingsIntoMoto(t *testing.T) {
 	t.Parallel()
-	path, err := exec.LookPath("moto_server")
-	if err != nil {
-		t.Skip("moto_server is not installed: the import is tried with a fake of our own only")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().(*net.TCPAddr)
-	l.Close()
-	server := exec.Command(path, "-H", "127.0.0.1", "-p", strconv.Itoa(address.Port))
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		server.Process.Kill()
-		server.Wait()
-	})
-	for deadline := time.Now().Add(time.Minute); ; {
-		conn, err := net.Dial("tcp", address.String())
-		if err == nil {
-			conn.Close()
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	url := moto.Start(t, "the import is tried with a fake of our own only")
 	h := &hub{}
-	c := h.clients(t, "http://"+address.String())
+	c := h.clients(t, url)
 	findings := append(someFindings(120), json.RawMessage(`{"Id":"without resources","Resources":[]}`))
 	out, err := c.ImportFindings(t.Context(), findings)
 	if err != nil || out.Imported != 120 || len(out.Failed) != 1 || out.Failed[0].ID != "without resources" {

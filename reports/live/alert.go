@@ -12,7 +12,9 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
+	"sort"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/linkassay/linkassay/reports"
@@ -39,7 +41,17 @@ type Alert struct {
 	Facts    []suites.Fact     `json:"facts,omitempty"`
 	Fix      *suites.Fix       `json:"fix,omitempty"`
 	Links    []canary.Affected `json:"links"`
-	Explain  string            `json:"explain"` // the command that tells more
+	LeftOut  int               `json:"linksLeftOut,omitempty"` // links that there was no room for
+	Explain  string            `json:"explain"`                // the command that tells more
+}
+
+// alertOf is what is told of a change; of those that are no alerts too.
+func alertOf(c canary.Change) Alert {
+	i := c.Incident
+	return Alert{
+		Format: AlertFormat, Kind: c.Kind, At: c.At, Key: i.Key, Cause: i.Cause, Title: i.Title, Severity: i.Severity, Since: i.Since,
+		Ended: i.Ended, Why: i.Why, Reason: i.Reason, Facts: i.Facts, Fix: i.Fix, Links: i.Links, Explain: "linkassay explain " + i.Cause.Check,
+	}
 }
 
 // encodeAlert writes an alert; nil when the change is none.
@@ -47,13 +59,37 @@ func encodeAlert(c canary.Change) ([]byte, error) {
 	if !c.Alerts() {
 		return nil, nil
 	}
-	i := c.Incident
+	return alertOf(c).encode()
+}
+
+func (a Alert) encode() ([]byte, error) {
 	var b bytes.Buffer
-	err := reports.PrintJSON(&b, Alert{
-		Format: AlertFormat, Kind: c.Kind, At: c.At, Key: i.Key, Cause: i.Cause, Title: i.Title, Severity: i.Severity, Since: i.Since,
-		Ended: i.Ended, Why: i.Why, Reason: i.Reason, Facts: i.Facts, Fix: i.Fix, Links: i.Links, Explain: "linkassay explain " + i.Cause.Check,
-	})
+	err := reports.PrintJSON(&b, a)
 	return b.Bytes(), err
+}
+
+// fitted writes the alert in at most so many bytes: with as many of its links as there is room for, or without
+// what else may be long.
+func (a Alert) fitted(most int) ([]byte, error) {
+	whole, err := a.encode()
+	if err != nil || len(whole) <= most {
+		return whole, err
+	}
+	links := a.Links
+	with := func(n int) []byte {
+		a.Links, a.LeftOut = links[:n], len(links)-n
+		var b []byte
+		b, err = a.encode()
+		return b
+	}
+	if len(with(0)) > most {
+		a.Facts, a.Fix, a.Reason = nil, nil, strings.ToValidUTF8(a.Reason[:min(len(a.Reason), 1000)], "")
+	}
+	n := sort.Search(len(links), func(n int) bool { return len(with(n+1)) > most })
+	if b := with(n); err != nil || len(b) <= most {
+		return b, err
+	}
+	return nil, fmt.Errorf("the alert has more than %d bytes without its links", most)
 }
 
 // How alerts are delivered.

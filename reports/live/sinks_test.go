@@ -53,10 +53,39 @@ type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, errBroken }
 
+func takeState(t *testing.T, path string) *StateFile {
+	t.Helper()
+	f, err := OpenStateFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestAStateFileIsOneCanarysAtATime(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "state.json")
+	f := takeState(t, path)
+	for range 2 { // the file is replaced meanwhile
+		if _, err := OpenStateFile(path); !errors.Is(err, ErrStateTaken) || !strings.Contains(err.Error(), path) {
+			t.Errorf("a second one: %v", err)
+		}
+		if err := f.Save(t.Context(), canary.NewBoard().State(noon)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := takeState(t, path).Load(t.Context()); err != nil || s == nil {
+		t.Errorf("the next one: %v %v", s, err)
+	}
+}
+
 func TestStateFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "state.json")
-	f := StateFile{Path: path}
+	f := takeState(t, path)
 	if s, err := f.Load(t.Context()); s != nil || err != nil {
 		t.Errorf("no file: %v %v", s, err)
 	}
@@ -73,7 +102,7 @@ func TestStateFile(t *testing.T) {
 		t.Errorf("%v %v", info, err)
 	}
 	// What can't be written leaves the one before; what can't be read is told, never begun anew.
-	if err := (StateFile{Path: filepath.Join(path, "x")}).Save(t.Context(), state); err == nil {
+	if _, err := OpenStateFile(filepath.Join(path, "x")); err == nil {
 		t.Error("a file is no folder: expected an error")
 	}
 	if err := os.WriteFile(path, []byte(`{"format":`), 0o600); err != nil {

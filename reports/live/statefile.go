@@ -9,20 +9,46 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/linkassay/linkassay/suites/canary"
 )
 
-// maxState bounds a state file in bytes: 10,000 links that all fail take about 30 MB.
+// maxState bounds a state in bytes: 10,000 links that all fail take about 30 MB.
 const maxState = 256 << 20
 
+// ErrStateTaken says that another canary has the state: two that keep it would each undo what the other counted.
+var ErrStateTaken = errors.New("another canary has this state")
+
 // StateFile keeps the canary's state in a file, which is replaced as a whole: whoever is killed while saving leaves the one
-// before.
-type StateFile struct{ Path string }
+// before. It is one canary's at a time, by a lock on FILE.lock that the kernel gives up with the process.
+type StateFile struct {
+	path string
+	lock *os.File
+}
+
+// OpenStateFile takes the file, which need not be there yet, until Close. It is ErrStateTaken when another process has it.
+func OpenStateFile(path string) (*StateFile, error) {
+	// A file of its own: the state's is replaced, and a lock stays with what was replaced.
+	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("take the canary's state %s: %w", path, err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = fmt.Errorf("%w, which still runs: wait for its end, or give this one a state of its own", ErrStateTaken)
+		}
+		return nil, errors.Join(fmt.Errorf("take the canary's state %s: %w", path, err), lock.Close())
+	}
+	return &StateFile{path, lock}, nil
+}
+
+// Close lets others have the file. The lock's file stays, or two could hold two of it.
+func (f *StateFile) Close() error { return f.lock.Close() }
 
 // Load reads the file; nil when there is none.
-func (f StateFile) Load(context.Context) (*canary.State, error) {
-	r, err := os.Open(f.Path)
+func (f *StateFile) Load(context.Context) (*canary.State, error) {
+	r, err := os.Open(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -30,6 +56,15 @@ func (f StateFile) Load(context.Context) (*canary.State, error) {
 		return nil, fmt.Errorf("read the canary's state: %w", err)
 	}
 	defer r.Close()
+	s, err := readState(r)
+	if err != nil {
+		return nil, fmt.Errorf("read the canary's state %s: %w; move it away to begin anew", f.path, err)
+	}
+	return s, nil
+}
+
+// readState reads a state, which may be anybody's file.
+func readState(r io.Reader) (*canary.State, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxState+1))
 	if err == nil && len(b) > maxState {
 		err = fmt.Errorf("larger than %d bytes", maxState)
@@ -38,20 +73,17 @@ func (f StateFile) Load(context.Context) (*canary.State, error) {
 	if err == nil {
 		err = json.Unmarshal(b, &s)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read the canary's state %s: %w; move it away to begin anew", f.Path, err)
-	}
-	return &s, nil
+	return &s, err
 }
 
 // Save replaces the file.
-func (f StateFile) Save(_ context.Context, s *canary.State) error {
+func (f *StateFile) Save(_ context.Context, s *canary.State) error {
 	b, err := json.Marshal(s)
 	if err == nil {
-		err = replace(f.Path, append(b, '\n'), 0o600)
+		err = replace(f.path, append(b, '\n'), 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("keep the canary's state in %s: %w", f.Path, err)
+		return fmt.Errorf("keep the canary's state in %s: %w", f.path, err)
 	}
 	return nil
 }

@@ -46,8 +46,8 @@ type Options struct {
 // The bounds of a canary.
 const (
 	defaultConcurrency = 1024
-	stopGrace          = 400 * time.Millisecond // what a stop waits for rounds in flight, and then for sinks
-	onceGrace          = 45 * time.Second       // what Once waits for sinks: nobody tells it later
+	stopGrace          = 400 * time.Millisecond // what a stop waits for rounds in flight, and then for sinks and the store
+	onceGrace          = 45 * time.Second       // what Once waits for sinks, and then for the store: nobody tells it later
 	saveEvery          = 10 * time.Second
 	saveTime           = 5 * time.Second
 )
@@ -59,6 +59,7 @@ type Canary struct {
 	seed      maphash.Seed
 	board     *Board
 	pulse     *pulse
+	keep      *keeper
 	slots     chan struct{}
 	began     time.Time // with a monotonic reading
 	out       []*queue
@@ -81,7 +82,8 @@ func New(o Options) *Canary {
 		o.Problem = func(error) {}
 	}
 	return &Canary{
-		o: o, catalogue: suites.Compile(o.Catalogue), seed: maphash.MakeSeed(), board: NewBoard(), pulse: &pulse{now: o.Now}, slots: make(chan struct{}, o.Concurrency), began: time.Now(),
+		o: o, catalogue: suites.Compile(o.Catalogue), seed: maphash.MakeSeed(), board: NewBoard(), pulse: &pulse{now: o.Now}, keep: newKeeper(o.Store),
+		slots: make(chan struct{}, o.Concurrency), began: time.Now(),
 		watchers: map[string]*watcher{},
 	}
 }
@@ -116,8 +118,10 @@ func (c *Canary) Run(ctx context.Context, links []provision.Link) error {
 	c.all.Wait() // each gives up by itself
 	stop()
 	beside.Wait()
+	kept := make(chan error, 1)
+	go func() { kept <- c.save(context.WithoutCancel(ctx), stopGrace) }() // beside the sinks: a second is all there is
 	c.close(stopGrace)
-	return c.save(context.WithoutCancel(ctx))
+	return <-kept
 }
 
 // Once looks at each link once, control plane and all, and returns the rounds in the links' order.
@@ -151,7 +155,7 @@ func (c *Canary) Once(ctx context.Context, links []provision.Link) ([]Round, err
 		wait = stopGrace
 	}
 	c.close(wait)
-	return rounds, c.save(context.WithoutCancel(ctx))
+	return rounds, c.save(context.WithoutCancel(ctx), wait)
 }
 
 // Update watches these links from now on, and no others. Those that are as they were go on undisturbed.
@@ -278,20 +282,17 @@ func (c *Canary) saveNowAndThen(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := c.save(ctx); err != nil && ctx.Err() == nil {
+			if err := c.save(ctx, saveTime); err != nil && ctx.Err() == nil {
 				c.o.Problem(err)
 			}
 		}
 	}
 }
 
-func (c *Canary) save(ctx context.Context) error {
-	if c.o.Store == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, saveTime)
+func (c *Canary) save(ctx context.Context, wait time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	return c.o.Store.Save(ctx, c.board.State(c.o.Now()))
+	return c.keep.save(ctx, func() *State { return c.board.State(c.o.Now()) })
 }
 
 // errStopped is why a round was interrupted that the end of the canary cut short.

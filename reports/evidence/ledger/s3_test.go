@@ -3,10 +3,6 @@ package ledger
 import (
 	"errors"
 	"fmt"
-	"net"
-	"os/exec"
-	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
@@ -15,53 +11,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/linkassay/linkassay/provision/awsapi"
+	"github.com/linkassay/linkassay/provision/awsapi/moto"
 	"github.com/linkassay/linkassay/reports"
 )
 
-// startMoto starts moto_server, which ends with the test, and returns its URL. The environment's credentials
-// are its: tests that call it are not parallel.
-func startMoto(t *testing.T) string {
-	t.Helper()
-	path, err := exec.LookPath("moto_server")
-	if err != nil {
-		t.Skip("moto_server is not installed: the ledger is tried in memory and in folders, not in S3")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().(*net.TCPAddr)
-	_ = l.Close()
-	c := exec.Command(path, "-H", "127.0.0.1", "-p", strconv.Itoa(address.Port))
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = c.Process.Kill()
-		_ = c.Wait()
-	})
-	for name, value := range map[string]string{
-		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "", "AWS_EC2_METADATA_DISABLED": "true",
-		"AWS_CONFIG_FILE": filepath.Join(t.TempDir(), "none"), "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(t.TempDir(), "none"),
-	} {
-		t.Setenv(name, value)
-	}
-	for end := time.Now().Add(30 * time.Second); ; {
-		conn, err := net.Dial("tcp", address.String())
-		if err == nil {
-			_ = conn.Close()
-			return "http://" + address.String()
-		}
-		if time.Now().After(end) {
-			t.Fatal(err)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-}
-
 // The whole of it through the real SDK: created only if there is none, locked, listed from behind a key, proved.
 func TestLedgerInS3(t *testing.T) {
-	url := startMoto(t)
+	url := moto.Start(t, "the ledger is tried in memory and in folders, not in S3")
+	for name, value := range moto.Credentials(t) {
+		t.Setenv(name, value)
+	}
 	p, err := ParsePlace("s3://evidence/a/runs?region=eu-west-1&endpoint=" + url + "&lock=governance&retain=30d")
 	if err != nil {
 		t.Fatal(err)

@@ -10,10 +10,8 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
-	"net"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -23,6 +21,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/linkassay/linkassay/provision/awsapi"
+	"github.com/linkassay/linkassay/provision/awsapi/moto"
 	"github.com/linkassay/linkassay/reports/evidence/signers"
 )
 
@@ -150,35 +149,11 @@ func TestKMSRefused(t *testing.T) {
 	}
 }
 
-// startMoto starts moto_server, which ends with the test.
-func startMoto(t *testing.T) *awsapi.Clients {
+// ofMoto are clients of a moto_server, which ends with the test.
+func ofMoto(t *testing.T) *awsapi.Clients {
 	t.Helper()
-	path, err := exec.LookPath("moto_server")
-	if err != nil {
-		t.Skip("moto_server is not installed: KMS is tried with a fake of our own only")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().(*net.TCPAddr)
-	l.Close()
-	c := exec.Command(path, "-H", "127.0.0.1", "-p", strconv.Itoa(address.Port))
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		c.Process.Kill()
-		c.Wait()
-	})
-	waitFor(t, func() error {
-		conn, err := net.Dial("tcp", address.String())
-		if err != nil {
-			return err
-		}
-		return conn.Close()
-	})
-	clients, err := awsapi.Open(t.Context(), awsapi.Access{Region: "eu-west-1"}, awsapi.WithStatic("http://"+address.String(), "test", "test"))
+	url := moto.Start(t, "KMS is tried with a fake of our own only")
+	clients, err := awsapi.Open(t.Context(), awsapi.Access{Region: "eu-west-1"}, awsapi.WithStatic(url, "test", "test"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +164,7 @@ func startMoto(t *testing.T) *awsapi.Clients {
 // The real SDK against moto's KMS, and ssh-keygen on the seal.
 func TestKMSOfMoto(t *testing.T) {
 	t.Parallel()
-	api := startMoto(t).KMS
+	api := ofMoto(t).KMS
 	made, err := api.CreateKey(t.Context(), &kms.CreateKeyInput{KeySpec: types.KeySpecEccNistP256, KeyUsage: types.KeyUsageTypeSignVerify})
 	if err != nil {
 		t.Fatal(err)
