@@ -34,6 +34,8 @@ func measurements(s settings) []measurement {
 		{"lab", "the lab's start and stop", func(ctx context.Context, b *book) error { return labStart(ctx, b, s) }},
 		{"demo", "the demo as a whole process", func(ctx context.Context, b *book) error { return demo(ctx, b, s) }},
 		{"verify", "one verify run: its longest chain and what comes on top", func(ctx context.Context, b *book) error { return verify(ctx, b, s) }},
+		{"tree", "the Ginkgo tree, its run and all reports of a large fleet", func(ctx context.Context, b *book) error { return tree(ctx, b, s) }},
+		{"judge", "checks judged on a recorded observation, on one processor", judging},
 		{"lab-rates", "probes a second through the lab, both ends in this process", func(ctx context.Context, b *book) error { return labRates(ctx, b, s) }},
 	}
 }
@@ -45,9 +47,17 @@ func main() {
 	flag.DurationVar(&s.span, "span", 2*time.Second, "how long each rate is measured")
 	only := flag.String("only", "", "names of the measurements to run, with commas; all if empty")
 	out := flag.String("out", "", "write the figures to this file as JSON; with -only, those of other measurements in it stay")
+	child := flag.String("child", "", "do a part that needs a process of its own")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if part, ok := children()[*child]; ok {
+		if err := part(ctx, flag.Args()); err != nil {
+			fmt.Fprintf(os.Stderr, "bench -child %s: %v\n", *child, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(ctx, s, *only, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -68,8 +69,8 @@ func (r *Runner) Run(ctx context.Context, observations []*probes.Observation, op
 	if err != nil {
 		return Result{}, err
 	}
-	set := newSpecSet(observations, catalogue)
-	result := Result{Selected: set.count(selection)}
+	set := newSpecSet(observations, catalogue, selection)
+	result := Result{Selected: set.count()}
 	if result.Selected == 0 {
 		return Result{}, fmt.Errorf("%w: no check of %d links matches the label filter %q", ErrNothingSelected, len(observations), opts.LabelFilter)
 	}
@@ -85,13 +86,13 @@ func (r *Runner) Run(ctx context.Context, observations []*probes.Observation, op
 		}
 	}
 	for _, l := range set.links {
-		result.Verdicts = append(result.Verdicts, l.judging.verdicts(l.judging.Choose(l.name, selection)))
+		result.Verdicts = append(result.Verdicts, l.judging.verdicts(l.choice))
 	}
 	return result, nil
 }
 
 // specSet is the tree of specs: a container per link, since specs side by side in one container
-// cost Ginkgo quadratic time, and in it a spec per check.
+// cost Ginkgo quadratic time, and in it a spec per selected check. Ginkgo gets no filter: it would carry the others along.
 type specSet struct {
 	catalogue []Check
 	links     []specLink
@@ -103,22 +104,23 @@ type specSet struct {
 type specLink struct {
 	name    string
 	judging *judging
+	choice  Choice
 }
 
-func newSpecSet(observations []*probes.Observation, catalogue []Check) *specSet {
+func newSpecSet(observations []*probes.Observation, catalogue []Check, selection Selection) *specSet {
 	s := &specSet{catalogue: catalogue, seen: map[[2]int]bool{}}
 	compiled := Compile(catalogue)
 	for _, o := range observations {
-		s.links = append(s.links, specLink{o.Link.Name, compiled.judging(o)})
+		s.links = append(s.links, specLink{o.Link.Name, compiled.judging(o), compiled.Choose(o.Link.Name, selection)})
 	}
 	return s
 }
 
-func (s *specSet) count(selection Selection) int {
+func (s *specSet) count() int {
 	n := 0
 	for _, l := range s.links {
-		for _, c := range s.catalogue {
-			if selection(l.name, c) {
+		for _, chosen := range l.choice {
+			if chosen {
 				n++
 			}
 		}
@@ -135,10 +137,20 @@ func (s *specSet) ran() int {
 
 // register builds the tree. It must be called before ginkgo.RunSpecs.
 func (s *specSet) register() {
+	labels := make([]ginkgo.Labels, len(s.catalogue))
+	for k, c := range s.catalogue {
+		labels[k] = ginkgo.Label(c.Labels()...)
+	}
 	for i, l := range s.links {
+		if !slices.Contains(l.choice, true) {
+			continue // Ginkgo refuses empty containers
+		}
 		ginkgo.Describe("link "+plain(l.name), ginkgo.Label(linkLabel(l.name)), func() {
 			for k, c := range s.catalogue {
-				ginkgo.It(c.ID+" "+c.Title, ginkgo.Label(c.Labels()...), func() {
+				if !l.choice[k] {
+					continue
+				}
+				ginkgo.It(c.ID+" "+c.Title, labels[k], func() {
 					s.mu.Lock()
 					s.seen[[2]int{i, k}] = true
 					s.mu.Unlock()
@@ -176,7 +188,7 @@ func entry(v Verdict) string {
 }
 
 // run runs the specs in this process. What would make Ginkgo end the process is ruled out first:
-// the filter was parsed, labels are clean, and the working directory is there.
+// labels are clean, and the working directory is there.
 func (s *specSet) run(opts RunOptions) error {
 	if _, err := os.Getwd(); err != nil {
 		return fmt.Errorf("ginkgo needs a working directory: %w", err)
@@ -192,7 +204,6 @@ func (s *specSet) run(opts RunOptions) error {
 
 	s.register()
 	suite := types.NewDefaultSuiteConfig()
-	suite.LabelFilter = opts.LabelFilter
 	suite.FailOnEmpty = true
 	suite.RandomSeed = 1
 	suite.Timeout = 0 // judging is pure: there is nothing to wait for
@@ -215,7 +226,7 @@ func (f *failing) Fail() { f.failed = true }
 // returns the number of specs: none is an error that the caller must raise, since Ginkgo passes a
 // suite without specs.
 func Register(provide func() []*probes.Observation) int {
-	set := newSpecSet(provide(), Catalogue())
+	set := newSpecSet(provide(), Catalogue(), nil)
 	set.register()
 	return len(set.links) * len(set.catalogue)
 }
