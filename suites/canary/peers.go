@@ -47,6 +47,9 @@ func (p peers) alone(r Round, root Root, since time.Time) bool {
 	if root.Alone.Kind == "" || root.Cause.Kind != Service {
 		return false
 	}
+	if since.After(r.Started) {
+		since = time.Time{} // the clock was set back
+	}
 	has := map[string]bool{} // by endpoint
 	for link, x := range p[root.Cause.ID] {
 		if link != r.Link && x.endpoint != root.Alone.ID && !x.began.Before(since) {

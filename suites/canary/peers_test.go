@@ -29,7 +29,7 @@ type consumers struct {
 
 func newConsumers(t *testing.T) *consumers {
 	w := &consumers{t: t, dark: map[string]string{}, o: map[string]*probes.Observation{}}
-	for _, dark := range []string{"", "path", "resolver", "txt"} {
+	for _, dark := range []string{"", "path", "resolver", "txt", "api", "throttled"} {
 		o := recorded(t, "consumer-only", "")
 		darken(o, dark)
 		w.o[dark] = o
@@ -64,7 +64,7 @@ func (w *consumers) look(_ context.Context, link provision.Link, known *probes.O
 		}
 	}
 	if known != nil {
-		o.Known = known.Started
+		o.Provider, o.Consumer, o.Path, o.DNS.TXT, o.DNS.Public, o.Known = known.Provider, known.Consumer, known.Path, known.DNS.TXT, known.DNS.Public, known.Started
 	}
 	started := time.Now().UTC()
 	time.Sleep(200 * time.Millisecond)
@@ -93,6 +93,10 @@ func darken(o *probes.Observation, what string) {
 	case "txt":
 		failed := &probes.Failure{Class: probes.FailNetwork, Message: "no root server answers: i/o timeout"}
 		o.DNS.TXT.Error, o.DNS.Public.Error = failed, failed
+	case "api":
+		o.Consumer.Endpoint.Error = &probes.Failure{Class: probes.FailNetwork, Operation: "ec2:DescribeVpcEndpoints", Message: "lookup ec2.ap-southeast-1.amazonaws.com: no answer"}
+	case "throttled":
+		o.Consumer.Endpoint.Error = &probes.Failure{Class: probes.FailThrottled, Operation: "ec2:DescribeVpcEndpoints", Code: "RequestLimitExceeded", Message: "too many requests"}
 	}
 }
 
