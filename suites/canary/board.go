@@ -23,7 +23,7 @@ type Board struct {
 
 // NewBoard returns a board that knows of nothing.
 func NewBoard() *Board {
-	return &Board{cells: map[string]map[string]*CauseState{}, incidents: map[string]*Incident{}, told: map[string]int{}, last: map[string]time.Time{}, peers: peers{}}
+	return &Board{cells: map[string]map[string]*CauseState{}, incidents: map[string]*Incident{}, told: map[string]int{}, last: map[string]time.Time{}, peers: newPeers()}
 }
 
 // Apply takes a round in, and returns what it changed. The settings are those of the round's link, with defaults.
@@ -130,12 +130,10 @@ func (b *Board) step(r Round, key string, c *CauseState, root Root, status map[s
 // alarm confirms a cause on a link.
 func (b *Board) alarm(r Round, key string, c *CauseState, root Root) []Change {
 	cause := root.Cause
-	switch {
-	case !c.Alarmed && b.peers.alone(r, root, c.Since):
-		cause = root.Alone
+	if was := b.incidents[c.Incident]; c.Alarmed && was != nil {
+		cause = was.Cause
+	} else if cause = b.peers.whose(r, root, c.Since); cause != root.Cause {
 		c.Incident = cause.Key()
-	case c.Incident != "":
-		cause = root.Alone
 	}
 	c.Alarmed = true
 	key = c.incident(key)
@@ -159,8 +157,8 @@ func (b *Board) alarm(r Round, key string, c *CauseState, root Root) []Change {
 		i.Since = c.Since
 	}
 	var ended []Change
-	if kind != "" && c.Incident == "" && root.Alone.Kind != "" {
-		ended = b.gather(i, root.Key, r.Finished)
+	if kind != "" && root.Alone.Kind != "" {
+		ended = b.gather(i, r.Finished)
 	}
 	if kind == "" && len(i.Links) >= 2*b.told[key] {
 		kind = Spread

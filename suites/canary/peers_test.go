@@ -22,7 +22,8 @@ type consumers struct {
 	t    *testing.T
 	mu   sync.Mutex
 	dark map[string]string              // by link: what is dark there, "path", "resolver", or "txt"
-	vpcs int                            // links are spread over so many; 0: one
+	vpcs int                            // links are spread over so many; 0: each has one of its own
+	svcs int                            // and over so many services; 0: one
 	from string                         // of all vantages
 	o    map[string]*probes.Observation // by what is dark
 }
@@ -55,7 +56,14 @@ func (w *consumers) look(_ context.Context, link provision.Link, known *probes.O
 	o.Link.Name, o.Link.Canary = link.Name, link.Canary
 	o.Link.Consumer.EndpointID = fmt.Sprintf("vpce-%017d", n)
 	endpoint := *o.Consumer.Endpoint
-	endpoint.Value.ID, endpoint.Value.VPCID = o.Link.Consumer.EndpointID, fmt.Sprintf("vpc-%02d", n%max(w.vpcs, 1))
+	endpoint.Value.ID, endpoint.Value.VPCID = o.Link.Consumer.EndpointID, fmt.Sprintf("vpc-%d", n)
+	if w.vpcs > 0 {
+		endpoint.Value.VPCID = fmt.Sprintf("vpc-of-%d", n%w.vpcs)
+	}
+	if w.svcs > 0 {
+		o.Link.Provider.ServiceName = fmt.Sprintf("com.amazonaws.vpce.ap-southeast-1.vpce-svc-%d", n/w.vpcs%w.svcs)
+		endpoint.Value.ServiceName = o.Link.Provider.ServiceName
+	}
 	o.Consumer.Endpoint = &endpoint
 	if w.from != "" {
 		o.Link.Vantages = slices.Clone(o.Link.Vantages)
@@ -198,6 +206,35 @@ func TestTwoConsumersFaultsAreTwoIncidents(t *testing.T) {
 		}
 		stop()
 		stopAgain()
+	})
+}
+
+// Twenty services in five VPCs: a VPC that is dark, and another that one service is dark in.
+func TestAVPCThatIsDarkIsOneIncident(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, sink := newConsumers(t), &heard{}
+		w.vpcs, w.svcs = 5, 20
+		c, stop := run(t, Options{Look: w.look, Sinks: []Sink{sink}, Concurrency: 64}, fleet(100, every(20*time.Second, 5*time.Minute)))
+		time.Sleep(time.Minute)
+		var dark []string
+		for i := 2; i < 100; i += 5 {
+			dark = append(dark, fmt.Sprintf("link-%03d", i))
+		}
+		w.set("path", append(dark, "link-044")...)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		open := linksOf(c.Incidents())
+		if len(open) != 2 || !slices.Equal(open["reachability.tcp-interfaces/vpc/vpc-of-2"], dark) || len(open["reachability.tcp-interfaces/endpoint/vpce-00000000000000044"]) != 1 {
+			t.Errorf("%v", open)
+		}
+		w.set("", names(100)...)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if kinds := sink.kinds(); len(c.Incidents()) != 0 || len(slices.DeleteFunc(kinds, func(k ChangeKind) bool { return k != Cleared })) != 2 {
+			t.Errorf("%v, %q", linksOf(c.Incidents()), kinds)
+		}
+		stop()
 	})
 }
 

@@ -51,7 +51,8 @@ type Root struct {
 	Key      string `json:"key"` // see Cause.Key
 	Required bool   `json:"required"`
 	Cause    Cause  `json:"cause"`
-	// Alone is the cause where most other endpoints of the service are well meanwhile; zero where that says nothing.
+	// Alone is the cause where most other endpoints of the service, and those of the VPC, are well meanwhile; zero where that says
+	// nothing.
 	Alone    Cause           `json:"alone,omitzero"`
 	Title    string          `json:"title"`
 	Severity suites.Severity `json:"severity"`
