@@ -18,11 +18,12 @@ type Board struct {
 	incidents map[string]*Incident              // by key; ended ones as long as they may come back
 	told      map[string]int                    // how many links of an incident were told last
 	last      map[string]time.Time              // when a link's last round ended
+	peers     peers
 }
 
 // NewBoard returns a board that knows of nothing.
 func NewBoard() *Board {
-	return &Board{cells: map[string]map[string]*CauseState{}, incidents: map[string]*Incident{}, told: map[string]int{}, last: map[string]time.Time{}}
+	return &Board{cells: map[string]map[string]*CauseState{}, incidents: map[string]*Incident{}, told: map[string]int{}, last: map[string]time.Time{}, peers: newPeers()}
 }
 
 // Apply takes a round in, and returns what it changed. The settings are those of the round's link, with defaults.
@@ -34,6 +35,7 @@ func (b *Board) Apply(r Round, settings provision.Canary) []Change {
 	if r.Outcome == Interrupted {
 		return nil
 	}
+	b.peers.note(r)
 	roots := map[string]Root{}
 	for _, root := range r.Roots {
 		if root.Required {
@@ -102,7 +104,7 @@ func (b *Board) step(r Round, key string, c *CauseState, root Root, status map[s
 	c.Good++
 	c.push(false, settings.Alarm.Of)
 	if c.Alarmed {
-		if c.Good < b.calm(key, settings.Clear) {
+		if c.Good < b.calm(c.incident(key), settings.Clear) {
 			return nil
 		}
 		why := fmt.Sprintf("%d good rounds in a row", c.Good)
@@ -112,7 +114,7 @@ func (b *Board) step(r Round, key string, c *CauseState, root Root, status map[s
 			why = "the link file accepts it"
 		}
 		delete(b.cells[r.Link], key)
-		return b.clear(r.Link, key, why, r.Finished)
+		return b.clear(r.Link, c.incident(key), why, r.Finished)
 	}
 	if c.failures() > 0 {
 		return nil
@@ -127,7 +129,14 @@ func (b *Board) step(r Round, key string, c *CauseState, root Root, status map[s
 
 // alarm confirms a cause on a link.
 func (b *Board) alarm(r Round, key string, c *CauseState, root Root) []Change {
+	cause := root.Cause
+	if was := b.incidents[c.Incident]; c.Alarmed && was != nil {
+		cause = was.Cause
+	} else if cause = b.peers.whose(r, root, c.Since); cause != root.Cause {
+		c.Incident = cause.Key()
+	}
 	c.Alarmed = true
+	key = c.incident(key)
 	i := b.incidents[key]
 	kind := ChangeKind("")
 	switch {
@@ -142,10 +151,14 @@ func (b *Board) alarm(r Round, key string, c *CauseState, root Root) []Change {
 			kind = WentFlaps
 		}
 	}
-	i.Cause, i.Title, i.Severity = root.Cause, root.Title, root.Severity
+	i.Cause, i.Title, i.Severity = cause, root.Title, root.Severity
 	i.Reason, i.Facts, i.Fix = root.Reason, root.Facts, root.Fix
 	if i.join(Affected{r.Link, c.Since}) && c.Since.Before(i.Since) {
 		i.Since = c.Since
+	}
+	var ended []Change
+	if kind != "" && root.Alone.Kind != "" {
+		ended = b.gather(i, r.Finished)
 	}
 	if kind == "" && len(i.Links) >= 2*b.told[key] {
 		kind = Spread
@@ -154,7 +167,7 @@ func (b *Board) alarm(r Round, key string, c *CauseState, root Root) []Change {
 		return nil
 	}
 	b.told[key] = len(i.Links)
-	return []Change{{Kind: kind, At: r.Finished, Incident: i.clone()}}
+	return append([]Change{{Kind: kind, At: r.Finished, Incident: i.clone()}}, ended...)
 }
 
 // clear ends a cause on a link, and the incident when it was the last.
@@ -179,7 +192,7 @@ func (b *Board) calm(key string, rounds int) int {
 func (b *Board) openFor(link, check string) string {
 	for key, c := range b.cells[link] {
 		if c.Alarmed && c.Cause.Check == check {
-			return key
+			return c.incident(key)
 		}
 	}
 	return ""
@@ -209,10 +222,11 @@ func (b *Board) Keep(links []string, at time.Time) []Change {
 			continue
 		}
 		for _, key := range slices.Sorted(maps.Keys(b.cells[link])) {
-			changes = append(changes, b.clear(link, key, "the link is not watched any more", at)...)
+			changes = append(changes, b.clear(link, b.cells[link][key].incident(key), "the link is not watched any more", at)...)
 		}
 		delete(b.cells, link)
 	}
+	b.peers.keep(watched)
 	maps.DeleteFunc(b.last, func(link string, _ time.Time) bool { return !watched[link] })
 	return changes
 }

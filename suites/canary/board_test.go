@@ -124,7 +124,7 @@ func TestOneCauseForAFleetIsOneIncident(t *testing.T) {
 func TestCausesAreTheThingThatIsBroken(t *testing.T) {
 	t.Parallel()
 	for name, kind := range map[string]Kind{
-		"no-healthy-target": LoadBalancer, "listener-missing": LoadBalancer, "txt-missing": Service, "security-group-closed": Endpoint,
+		"no-healthy-target": LoadBalancer, "listener-missing": LoadBalancer, "txt-missing": Service, "security-group-closed": Group,
 		"never-accepted": Endpoint, "not-allowed": Account, "dns-support-off": VPC, "private-zone-shadows": VPC,
 	} {
 		s := newStory(t)

@@ -147,6 +147,7 @@ func (c *Canary) Once(ctx context.Context, links []provision.Link) ([]Round, err
 	looks.Wait()
 	stop()
 	beside.Wait()
+	c.board.Note(rounds)       // what the others of a service do counts for the first of them too
 	for i, r := range rounds { // in order, so that runs of the same are the same
 		c.publish(r, links[i].Canary.WithDefaults())
 	}

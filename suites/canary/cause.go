@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/linkassay/linkassay/probes"
+	"github.com/linkassay/linkassay/provision"
 	"github.com/linkassay/linkassay/suites"
 )
 
@@ -15,7 +16,7 @@ import (
 type Cause struct {
 	Check string      `json:"check"`
 	Side  suites.Side `json:"side"`
-	// Kind and ID name the thing: load balancer, service, endpoint, VPC, account, vantage, name or link.
+	// Kind and ID name the thing: load balancer, service, endpoint, security group, VPC, account, vantage, name or link.
 	Kind Kind   `json:"kind"`
 	ID   string `json:"id"`
 }
@@ -25,14 +26,16 @@ type Kind string
 
 // The kinds.
 const (
-	LoadBalancer Kind = "load-balancer" // its ARN
-	Service      Kind = "service"       // its id
-	Endpoint     Kind = "endpoint"      // its id
-	VPC          Kind = "vpc"           // the consumer's, its id
-	Account      Kind = "account"       // the consumer's, its id, and the service's id
-	Vantage      Kind = "vantage"       // its name and resolver in the link file
-	Name         Kind = "name"          // a private DNS name
-	Link         Kind = "link"          // nothing more is known than the link's name
+	LoadBalancer Kind = "load-balancer"  // its ARN
+	Service      Kind = "service"        // its id
+	Endpoint     Kind = "endpoint"       // its id
+	Group        Kind = "security-group" // the only one of an endpoint, its id
+	VPC          Kind = "vpc"            // the consumer's, its id
+	Account      Kind = "account"        // the consumer's, its id, and the service's id
+	Host         Kind = "host"           // where the canary runs, by the consumer's account and the resolver that the link file names
+	Vantage      Kind = "vantage"        // its name and resolver in the link file
+	Name         Kind = "name"           // a private DNS name
+	Link         Kind = "link"           // nothing more is known than the link's name
 )
 
 // maxKey bounds a key in bytes: alerting systems take 255.
@@ -52,8 +55,22 @@ func (c Cause) Key() string {
 // CauseOf finds the thing that a failed check is about. Whose the failure is decides, then what the check asks
 // about. It takes only what both sides of a link and every canary know alike: ids, never addresses or texts.
 func CauseOf(o *probes.Observation, v suites.Verdict) Cause {
+	return causeBy(o, v, kindsOf(v))
+}
+
+// aloneOf finds what the failure is about where other consumers of the service are well at the same time: what this one
+// has for itself. It is false where the failure says by itself whose it is.
+func aloneOf(o *probes.Observation, v suites.Verdict) (Cause, bool) {
+	if kinds := kindsOf(v); v.Side != suites.Network || kinds[0] != Service {
+		return Cause{}, false
+	}
+	c := causeBy(o, v, []Kind{Endpoint})
+	return c, c.Kind == Endpoint
+}
+
+func causeBy(o *probes.Observation, v suites.Verdict, kinds []Kind) Cause {
 	c := Cause{Check: v.Check, Side: v.Side}
-	for _, kind := range kindsOf(v) {
+	for _, kind := range kinds {
 		if id := idOf(o, kind); id != "" {
 			c.Kind, c.ID = kind, id
 			return c
@@ -73,7 +90,11 @@ func kindsOf(v suites.Verdict) []Kind {
 	case strings.HasPrefix(v.Check, "verification."):
 		return []Kind{Service}
 	case v.Check == "dns.resolver-answers":
-		return []Kind{VPC, Vantage, Endpoint}
+		return []Kind{Host, VPC, Vantage, Endpoint}
+	case v.Check == "connection.endpoint-security-group":
+		return []Kind{Group, Endpoint, VPC}
+	case v.Side == suites.ConsumerSide && strings.HasPrefix(v.Check, "network."):
+		return []Kind{VPC, Endpoint} // routes, network ACLs and clients' groups, which its endpoints share
 	case v.Check == "dns.vpc-attributes" || v.Check == "dns.no-shadowing-zone":
 		return []Kind{VPC, Endpoint}
 	case strings.HasPrefix(v.Check, "dns.") || v.Check == "reachability.closed-vantages":
@@ -88,7 +109,7 @@ func kindsOf(v suites.Verdict) []Kind {
 		}
 	}
 	// What does not answer behind many endpoints of a service is most likely what they share; and its id is known to
-	// consumers that can't ask the provider's side.
+	// consumers that can't ask the provider's side. Where others of them are well, see aloneOf.
 	return []Kind{Service, Endpoint, Name}
 }
 
@@ -107,9 +128,16 @@ func idOf(o *probes.Observation, kind Kind) string {
 		return cmp.Or(o.Link.Consumer.EndpointID, valueOf(o.Consumer.Endpoint).ID)
 	case VPC:
 		return cmp.Or(valueOf(o.Consumer.Endpoint).VPCID, valueOf(o.Consumer.VPC).ID)
+	case Group:
+		if groups := valueOf(o.Consumer.Endpoint).SecurityGroupIDs; len(groups) == 1 {
+			return groups[0]
+		}
+	case Host:
+		if v := deafVantage(o); v.From == "local" {
+			return o.Link.Consumer.Account + "@" + cmp.Or(v.Resolver, "its-resolver")
+		}
 	case Vantage:
-		if len(o.Link.Vantages) > 0 {
-			v := o.Link.Vantages[0]
+		if v := deafVantage(o); v.Name != "" {
 			return v.Name + "@" + v.Resolver
 		}
 	case Name:
@@ -118,6 +146,23 @@ func idOf(o *probes.Observation, kind Kind) string {
 		return o.Link.Name
 	}
 	return ""
+}
+
+// deafVantage is the first vantage of the link whose resolver answered nothing, or the first.
+func deafVantage(o *probes.Observation) (v provision.Vantage) {
+	answered := map[string]bool{}
+	for _, l := range slices.Concat(valueOf(o.DNS.Regional), valueOf(o.DNS.Private)) {
+		answered[l.Vantage] = answered[l.Vantage] || l.RCode != "" || l.Outcome == probes.OK
+	}
+	for _, x := range o.Link.Vantages {
+		if !answered[x.Name] {
+			return x
+		}
+	}
+	if len(o.Link.Vantages) > 0 {
+		v = o.Link.Vantages[0]
+	}
+	return v
 }
 
 func valueOf[T any](it *probes.Item[T]) T {

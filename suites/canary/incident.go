@@ -75,9 +75,15 @@ type CauseState struct {
 	Good    int       `json:"good"`    // good rounds in a row
 	Since   time.Time `json:"since"`   // the first failure of this bout
 	Alarmed bool      `json:"alarmed"`
+	// Incident is the key of the incident that it is part of, where that is not the cause's own: the VPC's or the
+	// endpoint's, see Root.Alone.
+	Incident string `json:"incident,omitempty"`
 	// Hidden means that another cause of the link stood before it in the last round, so that it was not judged.
 	Hidden bool `json:"hidden,omitempty"`
 }
+
+// incident is the key of the incident that the cause, of this key, is part of.
+func (c *CauseState) incident(key string) string { return cmp.Or(c.Incident, key) }
 
 func (c *CauseState) failures() int {
 	n := 0

@@ -14,13 +14,14 @@ type queue struct {
 
 	mu      sync.Mutex
 	waiting []func(Sink) error
+	telling int // of those that were taken out to be told
 	dropped int
 	ended   bool
 }
 
-// So much waits for a sink: of rounds, and of changes, which are worth more.
+// So much waits for a sink: of rounds, whose Observations take about 75 kB each, and of changes, which are worth more.
 const (
-	maxRounds  = 4096
+	maxRounds  = 2048
 	maxChanges = 65536
 )
 
@@ -37,7 +38,7 @@ func (q *queue) add(tell func(Sink) error, change bool) {
 	if change {
 		most = maxChanges
 	}
-	if q.ended || len(q.waiting) >= most {
+	if q.ended || len(q.waiting)+q.telling >= most {
 		q.dropped++
 	} else {
 		q.waiting = append(q.waiting, tell)
@@ -63,7 +64,7 @@ func (q *queue) end() {
 func (q *queue) len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.waiting)
+	return len(q.waiting) + q.telling
 }
 
 func (q *queue) run() {
@@ -72,15 +73,19 @@ func (q *queue) run() {
 		for {
 			q.mu.Lock()
 			waiting, dropped, ended := q.waiting, q.dropped, q.ended
-			q.waiting, q.dropped = nil, 0
+			q.waiting, q.telling, q.dropped = nil, len(waiting), 0
 			q.mu.Unlock()
 			if dropped > 0 {
 				q.problem(fmt.Errorf("%T is too slow: %d rounds or changes were not told", q.sink, dropped))
 			}
-			for _, tell := range waiting {
+			for i, tell := range waiting {
 				if err := q.told(tell); err != nil {
 					q.problem(err)
 				}
+				waiting[i] = nil // what was told is not held on to
+				q.mu.Lock()
+				q.telling--
+				q.mu.Unlock()
 			}
 			if len(waiting) == 0 {
 				if ended {

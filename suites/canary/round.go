@@ -48,9 +48,12 @@ type Round struct {
 
 // Root is a failed check together with the thing that is broken.
 type Root struct {
-	Key      string          `json:"key"` // see Cause.Key
-	Required bool            `json:"required"`
-	Cause    Cause           `json:"cause"`
+	Key      string `json:"key"` // see Cause.Key
+	Required bool   `json:"required"`
+	Cause    Cause  `json:"cause"`
+	// Alone is the cause where most other endpoints of the service, and those of the VPC, are well meanwhile; zero where that says
+	// nothing.
+	Alone    Cause           `json:"alone,omitzero"`
 	Title    string          `json:"title"`
 	Severity suites.Severity `json:"severity"`
 	Reason   string          `json:"reason,omitempty"`
@@ -80,8 +83,9 @@ func judge(o *probes.Observation, catalogue *suites.Compiled, choice suites.Choi
 	}
 	for _, v := range suites.Roots(verdicts) {
 		cause := CauseOf(o, v)
+		alone, _ := aloneOf(o, v)
 		r.Roots = append(r.Roots, Root{
-			Key: cause.Key(), Required: suites.Required(v, failOn) && !v.CouldNotAsk, Cause: cause,
+			Key: cause.Key(), Required: suites.Required(v, failOn) && !v.CouldNotAsk, Cause: cause, Alone: alone,
 			Title: v.Title, Severity: v.Severity, Reason: v.Reason, Facts: v.Facts, Fix: v.Fix,
 		})
 	}

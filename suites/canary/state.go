@@ -70,7 +70,7 @@ func (b *Board) Restore(s *State) error {
 	for link, l := range s.Links {
 		fresh.last[link] = l.LastRound
 		for key, c := range l.Causes {
-			if i := fresh.incidents[key]; c.Alarmed && (i == nil || !i.Open()) {
+			if i := fresh.incidents[c.incident(key)]; c.Alarmed && (i == nil || !i.Open()) {
 				return fmt.Errorf("canary state: link %.80q alarms of %.200q, which is no open incident", link, key)
 			}
 			if fresh.cells[link] == nil {
@@ -82,15 +82,19 @@ func (b *Board) Restore(s *State) error {
 		}
 	}
 	// An incident stays open by its links' causes: without them it could never end.
-	maps.DeleteFunc(fresh.incidents, func(key string, i *Incident) bool {
+	maps.DeleteFunc(fresh.incidents, func(incident string, i *Incident) bool {
 		i.Links = slices.DeleteFunc(i.Links, func(a Affected) bool {
-			c := fresh.cells[a.Link][key]
-			return i.Open() && (c == nil || !c.Alarmed)
+			for key, c := range fresh.cells[a.Link] {
+				if c.Alarmed && c.incident(key) == incident {
+					return false
+				}
+			}
+			return i.Open()
 		})
 		return len(i.Links) == 0
 	})
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.cells, b.incidents, b.told, b.last = fresh.cells, fresh.incidents, fresh.told, fresh.last
+	b.cells, b.incidents, b.told, b.last, b.peers = fresh.cells, fresh.incidents, fresh.told, fresh.last, fresh.peers
 	return nil
 }

@@ -24,7 +24,9 @@ type watcher struct {
 	times   timetable
 	known   *probes.Observation // the control plane as it was read last; nil before
 	knownAt time.Duration
-	roots   []Root // of the last round that was told
+	readAt  time.Duration // when the control plane was read last, all of it
+	lost    bool          // it could not be since
+	roots   []Root        // of the last round that was told
 	choice  suites.Choice
 	judged  lastJudged
 }
@@ -102,7 +104,10 @@ func (w *watcher) round(ctx context.Context) Round {
 		now := w.look(ctx, nil)
 		calls += now.Calls
 		usable := w.known != nil && !w.known.ControlFailed() && w.c.elapsed()-w.knownAt < stillGood*time.Duration(w.settings.ControlInterval)
-		if lost := now.Observation == nil || now.Observation.ControlFailed(); lost && usable {
+		if w.lost = now.Observation == nil || now.Observation.ControlFailed(); !w.lost {
+			w.readAt = began
+		}
+		if w.lost && usable {
 			// The API can't be asked: the path is judged by what was known of it.
 			if r.Outcome == "" {
 				r = w.look(ctx, w.known)
@@ -122,6 +127,9 @@ func (w *watcher) round(ctx context.Context) Round {
 	}
 	r.Link, r.Started, r.Finished, r.Calls = w.link.Name, wall, w.c.o.Now().UTC(), calls
 	r.Took = w.c.elapsed() - began
+	if w.lost {
+		r.ControlAge = began - w.readAt // a read that failed is no newer than the one before
+	}
 	if m, ok := w.settings.InMaintenance(r.Started); ok {
 		r.Maintenance = m.Reason
 	}
