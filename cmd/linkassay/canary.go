@@ -30,6 +30,7 @@ type canaryFlags struct {
 	listen, webConfig, textfile             string
 	state, command, webhook, sns            string
 	ledger                                  ledgerFlags
+	history                                 historyFlags
 	once, checkConfig, quiet, noListen, emf bool
 	concurrency                             int
 }
@@ -62,7 +63,7 @@ the count from one invocation to the next, and the exit code is 1 only while an 
 		Args: flagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f.noListen = f.once && !cmd.Flags().Changed("listen")
-			if err := f.check(); err != nil {
+			if err := errors.Join(f.check(), f.history.check(cmd.Flags().Changed)); err != nil {
 				return err
 			}
 			links, err := a.loadFleet(cmd.Context(), f.path)
@@ -88,11 +89,12 @@ the count from one invocation to the next, and the exit code is 1 only while an 
 	cmd.Flags().StringVar(&f.webhook, "alert-webhook", "", "https URL to post such alerts to, signed with the secret in "+webhookSecret+"; $"+webhookURL+" if not given")
 	cmd.Flags().StringVar(&f.sns, "alert-sns", "", "ARN of an SNS topic to publish such alerts to; ARN?profile=NAME with that profile's credentials")
 	cmd.Flags().StringVar(&f.state, "state", "", "file, or s3://BUCKET/KEY, that keeps incidents and counts over restarts, of one canary at a time")
-	cmd.Flags().BoolVar(&f.once, "once", false, "look at each link once and end; needs --state")
+	cmd.Flags().BoolVar(&f.once, "once", false, "look at each link once and end; needs --state or --history")
 	cmd.Flags().BoolVar(&f.checkConfig, "check-config", false, "check the link files and say what would be watched; touches no network")
 	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "print no rounds that were good")
 	cmd.Flags().BoolVar(&f.emf, "emf", false, "print CloudWatch embedded metric format lines too")
 	cmd.Flags().IntVar(&f.concurrency, "concurrency", 1024, "rounds side by side, at most")
+	f.history.register(cmd)
 	cmd.Flags().StringVar(&f.ledger.place, "ledger", "", "add rounds to this hash-chained log: a folder, or s3://BUCKET/PREFIX (docs/ledger.md)")
 	return cmd
 }
@@ -151,8 +153,8 @@ func (f *canaryFlags) check() error {
 		return usageError("--profile: %v", err)
 	}
 	switch {
-	case f.once && f.state == "":
-		return usageError("--once needs --state FILE: one round alone makes no incident")
+	case f.once && f.state == "" && f.history.path == "":
+		return usageError("--once needs --state FILE or --history FILE: one round alone makes no incident")
 	case f.webConfig != "" && (f.listen == "" || f.noListen):
 		return usageError("--web-config needs --listen")
 	case f.concurrency < 1 || f.concurrency > 4096:
@@ -212,6 +214,13 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 
 	out := &oneAtATime{w: a.out}
 	problems := &complaints{w: a.err}
+	past, err := f.history.open(ctx, problems.add)
+	if err != nil {
+		return err
+	}
+	if past != nil {
+		defer func() { err = errors.Join(err, withCode(exitUntold, past.Close())) }()
+	}
 	metrics := live.NewMetrics()
 	pages := live.NewStatus(nil)
 	watch := func(links []provision.Link) {
@@ -224,6 +233,9 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 		Concurrency: f.concurrency, Problem: problems.add, Restored: func(open []canary.Incident) {
 			metrics.Restore(open)
 			pages.Restore(open)
+			if past != nil {
+				past.Restored(open)
+			}
 		},
 		Sinks: []canary.Sink{&untilClosed{Sink: live.NewLines(out, f.quiet), end: cancel}, metrics, pages},
 	}
@@ -238,6 +250,12 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 		}
 		defer func() { err = errors.Join(err, store.Close()) }()
 		o.Store = store
+	}
+	if past != nil {
+		o.Sinks = append(o.Sinks, past)
+		if o.Store == nil {
+			o.Store = past
+		}
 	}
 	if f.ledger.open != nil {
 		o.Sinks = append(o.Sinks, live.NewLedger(f.ledger.open, "linkassay", version, suites.Severity(f.failOn), suites.Profile(f.profile)))

@@ -23,6 +23,8 @@ type Incident struct {
 	Ended    time.Time       `json:"ended,omitzero"`  // zero while it is open
 	Why      string          `json:"why,omitempty"`   // it ended
 	Flaps    int             `json:"flaps,omitempty"` // how often it ended and came back
+	// Bundle names the evidence bundle of the round that opened it last; see Options.Keep.
+	Bundle string `json:"bundle,omitempty"`
 	// Links are those that have it, by name: of an incident that has ended, those that had it last.
 	Links []Affected `json:"links"`
 }

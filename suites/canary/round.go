@@ -36,6 +36,8 @@ type Round struct {
 	Maintenance string `json:"maintenance,omitempty"`
 	// Roots are the causes that it found, those that are not required too.
 	Roots []Root `json:"roots,omitempty"`
+	// Bundle names the evidence bundle that it is kept in; see Options.Keep.
+	Bundle string `json:"bundle,omitempty"`
 
 	// Observation is what it rests on, and Judged gives its verdicts; both are nil when the observing did not end. Verdicts
 	// are not kept: most rounds are as the one before, and nobody asks. Summary counts them.
