@@ -21,17 +21,34 @@ const notFoundByTag = "not found by tag"
 func call[T any](r *run, s *span, operation string, f func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(r.ctx, r.limit.api)
 	defer cancel()
-	ctx, attempts := awsapi.CountAttempts(ctx)
+	ctx, trace := awsapi.WithTrace(ctx)
 	defer s.begin()()
 	v, err := f(ctx)
+	if read := trace.Read(); !read.IsZero() {
+		s.cover(read.UTC()) // an answer that others asked for before is as old as it is
+	}
 	if err == nil {
 		return v, nil
 	}
 	class, code, message := awsapi.Classify(err)
 	return v, failed{Failure{
 		Class: FailureClass(class), Operation: operation, Code: code,
-		Message: clean(message, maxDetail), Attempts: attempts(),
+		Message: clean(message, maxDetail), Attempts: trace.Attempts(),
 	}}
+}
+
+// derived is call for lists that many links have alike, such as all connections of a service: where the clients share
+// answers, the list is made once for all of them.
+func derived[A, B any](r *run, s *span, sd side, operation, of string, f func(context.Context) ([]A, error), derive func([]A) []B) ([]B, error) {
+	return call(r, s, operation, func(ctx context.Context) ([]B, error) {
+		return awsapi.Derive(ctx, sd.Clients, operation+" "+of, func(ctx context.Context) ([]B, error) {
+			all, err := f(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return derive(all), nil
+		})
+	})
 }
 
 // codeOf returns the AWS error code of a failed call.

@@ -20,7 +20,7 @@ func (r *run) apiItem(sd side) *Item[API] {
 	done := s.begin()
 	switch {
 	case sd.asked != nil:
-		item = settle(apiOf(sd.asked), nil)
+		item = settle(apiOf(r.ctx, sd.asked), nil)
 	case sd.stop != nil:
 		item = settle(API{}, sd.stop)
 	}
@@ -29,9 +29,10 @@ func (r *run) apiItem(sd side) *Item[API] {
 	return &item
 }
 
-func apiOf(c *awsapi.Clients) API {
+func apiOf(ctx context.Context, c *awsapi.Clients) API {
 	offset, known := c.ClockOffset()
-	return API{Requests: c.Calls(), Throttled: c.Throttled(), ClockKnown: known, ClockOffset: offset}
+	used := c.Used(ctx)
+	return API{Requests: used.Requests, Throttled: used.Throttled, ClockKnown: known, ClockOffset: offset}
 }
 
 // dryRun sends one request of apply's with DryRun=true and takes AWS's refusal or promise for the answer.
@@ -116,14 +117,14 @@ func (r *run) consumerDryRuns(sd side, s *span, ep Endpoint) ([]DryRun, error) {
 
 // endpointsIn lists all endpoints of a VPC.
 func (r *run) endpointsIn(sd side, s *span, vpc string) ([]EndpointSummary, error) {
-	all, err := call(r, s, "ec2:DescribeVpcEndpoints", func(ctx context.Context) ([]ec2types.VpcEndpoint, error) {
+	return derived(r, s, sd, "ec2:DescribeVpcEndpoints", vpc, func(ctx context.Context) ([]ec2types.VpcEndpoint, error) {
 		return awsapi.All(ctx, ec2.NewDescribeVpcEndpointsPaginator(sd.EC2,
 			&ec2.DescribeVpcEndpointsInput{Filters: []ec2types.Filter{{Name: aws.String("vpc-id"), Values: []string{vpc}}}}),
 			func(o *ec2.DescribeVpcEndpointsOutput) []ec2types.VpcEndpoint { return o.VpcEndpoints })
-	})
-	if err != nil {
-		return nil, err
-	}
+	}, endpointSummaries)
+}
+
+func endpointSummaries(all []ec2types.VpcEndpoint) []EndpointSummary {
 	endpoints := []EndpointSummary{}
 	for _, e := range all {
 		endpoints = append(endpoints, EndpointSummary{
@@ -132,5 +133,5 @@ func (r *run) endpointsIn(sd side, s *span, vpc string) ([]EndpointSummary, erro
 		})
 	}
 	slices.SortFunc(endpoints, func(a, b EndpointSummary) int { return cmp.Compare(a.ID, b.ID) })
-	return endpoints, nil
+	return endpoints
 }

@@ -93,6 +93,7 @@ func (r *run) now() time.Time { return r.o.Now().UTC() }
 // returns an Observation in which every item says what came of it. When ctx ends, it returns as
 // soon as the probes in flight have given up, with what was observed so far.
 func Observe(ctx context.Context, link provision.Link, src Sources, o Options) *Observation {
+	ctx, answers := awsapi.WithTrace(ctx)
 	r := newRun(ctx, link, src, o)
 	obs := &Observation{Format: Format, Link: link, Started: o.Started.UTC()}
 	if o.Started.IsZero() {
@@ -104,6 +105,9 @@ func Observe(ctx context.Context, link provision.Link, src Sources, o Options) *
 	}
 	for _, it := range itemTable() {
 		it.fill(obs, why)
+	}
+	if oldest := answers.Oldest(); !oldest.IsZero() && oldest.Before(obs.Started) && obs.Known.IsZero() {
+		obs.Known = oldest.UTC() // others had asked it before
 	}
 	obs.Panics = r.panics
 	obs.Interrupted = ctx.Err() != nil

@@ -121,13 +121,13 @@ func (r *run) networkACLs(sd side, s *span, vpcs []string) ([]NetworkACL, error)
 	if len(vpcs) == 0 {
 		return []NetworkACL{}, nil
 	}
-	raw, err := call(r, s, "ec2:DescribeNetworkAcls", func(ctx context.Context) ([]ec2types.NetworkAcl, error) {
+	return derived(r, s, sd, "ec2:DescribeNetworkAcls", strings.Join(vpcs, " "), func(ctx context.Context) ([]ec2types.NetworkAcl, error) {
 		return awsapi.All(ctx, ec2.NewDescribeNetworkAclsPaginator(sd.EC2, &ec2.DescribeNetworkAclsInput{Filters: []ec2types.Filter{filterOf("vpc-id", vpcs...)}}),
 			func(o *ec2.DescribeNetworkAclsOutput) []ec2types.NetworkAcl { return o.NetworkAcls })
-	})
-	if err != nil {
-		return nil, err
-	}
+	}, aclsOf)
+}
+
+func aclsOf(raw []ec2types.NetworkAcl) []NetworkACL {
 	all := []NetworkACL{}
 	for _, a := range raw {
 		acl := NetworkACL{ID: aws.ToString(a.NetworkAclId), VPCID: aws.ToString(a.VpcId), Default: aws.ToBool(a.IsDefault)}
@@ -149,17 +149,17 @@ func (r *run) networkACLs(sd side, s *span, vpcs []string) ([]NetworkACL, error)
 		all = append(all, acl)
 	}
 	slices.SortFunc(all, func(a, b NetworkACL) int { return cmp.Compare(a.ID, b.ID) })
-	return all, nil
+	return all
 }
 
 func (r *run) routeTables(sd side, s *span, vpc string) ([]RouteTable, error) {
-	raw, err := call(r, s, "ec2:DescribeRouteTables", func(ctx context.Context) ([]ec2types.RouteTable, error) {
+	return derived(r, s, sd, "ec2:DescribeRouteTables", vpc, func(ctx context.Context) ([]ec2types.RouteTable, error) {
 		return awsapi.All(ctx, ec2.NewDescribeRouteTablesPaginator(sd.EC2, &ec2.DescribeRouteTablesInput{Filters: []ec2types.Filter{filterOf("vpc-id", vpc)}}),
 			func(o *ec2.DescribeRouteTablesOutput) []ec2types.RouteTable { return o.RouteTables })
-	})
-	if err != nil {
-		return nil, err
-	}
+	}, routesOf)
+}
+
+func routesOf(raw []ec2types.RouteTable) []RouteTable {
 	all := []RouteTable{}
 	for _, t := range raw {
 		table := RouteTable{ID: aws.ToString(t.RouteTableId), VPCID: aws.ToString(t.VpcId)}
@@ -182,7 +182,7 @@ func (r *run) routeTables(sd side, s *span, vpc string) ([]RouteTable, error) {
 		all = append(all, table)
 	}
 	slices.SortFunc(all, func(a, b RouteTable) int { return cmp.Compare(a.ID, b.ID) })
-	return all, nil
+	return all
 }
 
 // nodes finds the load balancers' network interfaces, which AWS describes as ELB net/NAME/ID: the

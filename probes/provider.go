@@ -217,16 +217,16 @@ func (r *run) permissions(sd side, s *span, id string) ([]Principal, error) {
 }
 
 func (r *run) connections(sd side, s *span, id string) ([]Connection, error) {
-	all, err := call(r, s, "ec2:DescribeVpcEndpointConnections", func(ctx context.Context) ([]ec2types.VpcEndpointConnection, error) {
+	return derived(r, s, sd, "ec2:DescribeVpcEndpointConnections", id, func(ctx context.Context) ([]ec2types.VpcEndpointConnection, error) {
 		return awsapi.All(ctx, ec2.NewDescribeVpcEndpointConnectionsPaginator(sd.EC2,
 			&ec2.DescribeVpcEndpointConnectionsInput{Filters: []ec2types.Filter{{Name: aws.String("service-id"), Values: []string{id}}}}),
 			func(o *ec2.DescribeVpcEndpointConnectionsOutput) []ec2types.VpcEndpointConnection {
 				return o.VpcEndpointConnections
 			})
-	})
-	if err != nil {
-		return nil, err
-	}
+	}, connectionsOf)
+}
+
+func connectionsOf(all []ec2types.VpcEndpointConnection) []Connection {
 	connections := []Connection{}
 	for _, c := range all {
 		connections = append(connections, Connection{
@@ -236,5 +236,5 @@ func (r *run) connections(sd side, s *span, id string) ([]Connection, error) {
 		})
 	}
 	slices.SortFunc(connections, func(a, b Connection) int { return cmp.Compare(a.EndpointID, b.EndpointID) })
-	return connections, nil
+	return connections
 }

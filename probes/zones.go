@@ -222,22 +222,22 @@ func (r *run) services(sd side, s *span) ([]OtherService, error) {
 	if sd.stop != nil {
 		return nil, sd.stop
 	}
-	raw, err := call(r, s, "ec2:DescribeVpcEndpointServiceConfigurations", func(ctx context.Context) ([]ec2types.ServiceConfiguration, error) {
+	return derived(r, s, sd, "ec2:DescribeVpcEndpointServiceConfigurations", "", func(ctx context.Context) ([]ec2types.ServiceConfiguration, error) {
 		return awsapi.All(ctx, ec2.NewDescribeVpcEndpointServiceConfigurationsPaginator(sd.EC2, &ec2.DescribeVpcEndpointServiceConfigurationsInput{}),
 			func(o *ec2.DescribeVpcEndpointServiceConfigurationsOutput) []ec2types.ServiceConfiguration {
 				return o.ServiceConfigurations
 			})
-	})
-	if err != nil {
-		return nil, err
-	}
+	}, otherServices)
+}
+
+func otherServices(raw []ec2types.ServiceConfiguration) []OtherService {
 	all := []OtherService{}
 	for _, c := range raw {
 		svc := serviceOf(c)
 		all = append(all, OtherService{svc.ID, svc.PrivateDNSName, svc.Verification, svc.State, svc.LoadBalancerARNs})
 	}
 	slices.SortFunc(all, func(a, b OtherService) int { return cmp.Compare(a.ID, b.ID) })
-	return all, nil
+	return all
 }
 
 // dhcpOptions reads what the VPC tells its instances.

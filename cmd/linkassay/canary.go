@@ -18,6 +18,7 @@ import (
 
 	"github.com/linkassay/linkassay/probes"
 	"github.com/linkassay/linkassay/provision"
+	"github.com/linkassay/linkassay/provision/awsapi"
 	"github.com/linkassay/linkassay/reports"
 	"github.com/linkassay/linkassay/reports/live"
 	"github.com/linkassay/linkassay/suites"
@@ -223,13 +224,16 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 	}
 	metrics := live.NewMetrics()
 	pages := live.NewStatus(nil)
+	clients := newFleetClients()
+	defer clients.close()
 	watch := func(links []provision.Link) {
+		clients.watch(links)
 		metrics.Watch(namesOf(links))
 		pages.Watch(namesOf(links))
 	}
 	watch(links)
 	o := canary.Options{
-		Look: look, Catalogue: suites.Catalogue(), Selection: selection, FailOn: suites.Severity(f.failOn),
+		Look: clients.look, Catalogue: suites.Catalogue(), Selection: selection, FailOn: suites.Severity(f.failOn),
 		Concurrency: f.concurrency, Problem: problems.add, Restored: func(open []canary.Incident) {
 			metrics.Restore(open)
 			pages.Restore(open)
@@ -301,7 +305,7 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 }
 
 // look observes a link as verify does, or its names and connections alone.
-func look(ctx context.Context, l provision.Link, known *probes.Observation) (*probes.Observation, int64) {
+func (f *fleetClients) look(ctx context.Context, l provision.Link, known *probes.Observation) (*probes.Observation, int64) {
 	started := time.Now()
 	w, err := place(&l) // it was checked when the file was read
 	if err != nil {
@@ -311,18 +315,12 @@ func look(ctx context.Context, l provision.Link, known *probes.Observation) (*pr
 	if known != nil {
 		return probes.Observe(ctx, l, probes.Sources{Vantages: w.vantages, PublicDNS: w.public}, o), 0
 	}
-	found, src := sources(ctx, l, w, nil)
-	defer src.Provider.Close()
-	defer src.Consumer.Close()
+	ctx, trace := awsapi.WithTrace(ctx)
+	var used loan
+	defer used.giveBack(f)
+	found, src := sources(ctx, l, w, used.opener(f, &l))
 	seen := probes.Observe(ctx, found, src, o)
-	var calls int64
-	if src.Provider != nil {
-		calls += src.Provider.Calls()
-	}
-	if src.Consumer != nil {
-		calls += src.Consumer.Calls()
-	}
-	return seen, calls
+	return seen, trace.End(func(n int64) { f.late.Add(n) }) + f.late.Swap(0)
 }
 
 // openIncidents is exit code 1 while an incident is open.

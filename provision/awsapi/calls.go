@@ -4,22 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"sync/atomic"
 	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 )
-
-// attemptsKey is the context key of the counter that CountAttempts makes.
-type attemptsKey struct{}
-
-// CountAttempts returns a context whose calls are counted, retries included, and the count so far.
-func CountAttempts(ctx context.Context) (context.Context, func() int) {
-	n := new(atomic.Int64)
-	return context.WithValue(ctx, attemptsKey{}, n), func() int { return int(n.Load()) }
-}
 
 // lastAttemptKey is the context key of the error of a call's last attempt.
 type lastAttemptKey struct{}
@@ -57,15 +47,18 @@ func (c *Clients) instrument(timeout time.Duration) []func(*middleware.Stack) er
 			middleware.FinalizeOutput, middleware.Metadata, error,
 		) {
 			c.calls.Add(1)
-			if n, ok := ctx.Value(attemptsKey{}).(*atomic.Int64); ok {
-				n.Add(1)
-			}
+			trace := traceOf(ctx)
+			trace.sent(c)
 			out, meta, err := next.HandleFinalize(ctx, in)
 			if d, ok := awsmiddleware.GetAttemptSkew(meta); ok {
 				c.clock.Store(&d)
 			}
-			if class, _, _ := Classify(err); class == ClassThrottled {
+			switch class, _, _ := Classify(err); class {
+			case ClassThrottled:
 				c.throttled.Add(1)
+				trace.refused(c)
+			case ClassCredentials:
+				c.refused.Store(true)
 			}
 			if last, ok := ctx.Value(lastAttemptKey{}).(*lastAttempt); ok && ctx.Err() == nil {
 				last.err = err

@@ -53,7 +53,9 @@ type Clients struct {
 	timeout   time.Duration // of one call with all its attempts
 	calls     atomic.Int64
 	throttled atomic.Int64
+	refused   atomic.Bool                   // the credentials were, at least once
 	clock     atomic.Pointer[time.Duration] // what the last answer said
+	shared    *store                        // nil: each read is a request
 	transport *http.Transport               // nil when the caller brought its own HTTP client
 }
 
@@ -65,6 +67,7 @@ type options struct {
 	client               aws.HTTPClient
 	attempts             int
 	timeout              time.Duration
+	sharing              *Sharing
 }
 
 // WithStatic sends every call to one endpoint with one access key, and reads neither environment
@@ -115,6 +118,10 @@ func Open(ctx context.Context, a Access, opts ...Option) (*Clients, error) {
 	}
 	cfg.Retryer = func() aws.Retryer { return retryer(o.attempts) }
 	cfg.APIOptions = append(cfg.APIOptions, c.instrument(o.timeout)...)
+	if o.sharing != nil {
+		c.shared = newStore(c, *o.sharing)
+		cfg.APIOptions = append(cfg.APIOptions, c.shared.instrument) // the last one is the first to be asked
+	}
 	cfg.AppID = sessionName
 
 	if a.RoleARN != "" {
@@ -153,9 +160,19 @@ func (c *Clients) ClockOffset() (time.Duration, bool) {
 	return *d, true
 }
 
-// Close gives idle connections back. The clients stay usable.
+// Refused says whether AWS refused the credentials at least once. Those of a profile may have been replaced since: clients
+// that are opened anew read them again.
+func (c *Clients) Refused() bool { return c.refused.Load() }
+
+// Close gives idle connections back. The clients stay usable, but share no more answers.
 func (c *Clients) Close() {
-	if c != nil && c.transport != nil {
+	if c == nil {
+		return
+	}
+	if c.shared != nil {
+		c.shared.close()
+	}
+	if c.transport != nil {
 		c.transport.CloseIdleConnections()
 	}
 }

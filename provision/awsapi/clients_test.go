@@ -106,12 +106,12 @@ func TestPassingFailuresAreRetriedAndCounted(t *testing.T) {
 				return 200, vpcs("", "vpc-1")
 			})
 			c := f.open(t)
-			ctx, attempts := awsapi.CountAttempts(t.Context())
+			ctx, trace := awsapi.WithTrace(t.Context())
 			if _, err := c.EC2.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{}); err != nil {
 				t.Fatal(err)
 			}
-			if attempts() != 3 || c.Calls() != 3 {
-				t.Errorf("%d attempts, %d calls, expected 3 of both", attempts(), c.Calls())
+			if trace.Attempts() != 3 || c.Calls() != 3 {
+				t.Errorf("%d attempts, %d calls, expected 3 of both", trace.Attempts(), c.Calls())
 			}
 		})
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/linkassay/linkassay/probes"
 	"github.com/linkassay/linkassay/provision"
+	"github.com/linkassay/linkassay/provision/awsapi"
 	"github.com/linkassay/linkassay/suites"
 )
 
@@ -42,6 +43,13 @@ type lastJudged struct {
 const (
 	hurry     = 5 // times as often while a required check fails
 	stillGood = 3 // intervals
+)
+
+// How old answers of the APIs may be that other links have got already, in parts of the interval in which the control plane
+// is read, and what hardly changes, in such intervals.
+const (
+	shareOften  = 2
+	shareRarely = 6
 )
 
 func newWatcher(c *Canary, l provision.Link) *watcher {
@@ -101,8 +109,12 @@ func (w *watcher) round(ctx context.Context) Round {
 		fresh = r.Outcome == Bad && !known(r.Roots, w.roots)
 	}
 	if fresh && ctx.Err() == nil {
-		now := w.look(ctx, nil)
+		now := w.look(w.sharing(ctx, r.Outcome == Bad), nil)
 		calls += now.Calls
+		if now.Outcome == Bad && !known(now.Roots, w.roots) && now.ControlAge > awsapi.Floor && ctx.Err() == nil {
+			now = w.look(w.sharing(ctx, true), nil)
+			calls += now.Calls
+		}
 		usable := w.known != nil && !w.known.ControlFailed() && w.c.elapsed()-w.knownAt < stillGood*time.Duration(w.settings.ControlInterval)
 		if w.lost = now.Observation == nil || now.Observation.ControlFailed(); !w.lost {
 			w.readAt = began
@@ -118,7 +130,7 @@ func (w *watcher) round(ctx context.Context) Round {
 		} else {
 			r = now
 			if now.Outcome != Interrupted && now.Observation != nil {
-				w.known, w.knownAt = now.Observation, began
+				w.known, w.knownAt = now.Observation, began-now.ControlAge
 			}
 		}
 	}
@@ -141,6 +153,20 @@ func (w *watcher) round(ctx context.Context) Round {
 		w.roots = nil
 	}
 	return r
+}
+
+// sharing says how old what other links have read may be for this one. A new cause is told from the present. While a
+// check fails, the APIs are read more often, and nothing is taken for what hardly changes.
+func (w *watcher) sharing(ctx context.Context, present bool) context.Context {
+	often, rarely := w.times.control/shareOften, w.times.control*shareRarely
+	switch {
+	case present:
+		often, rarely = 0, 0
+	case w.roots != nil:
+		often = w.times.control / hurry / shareOften
+		rarely = often
+	}
+	return awsapi.NotOlder(ctx, w.c.o.Now(), often, rarely)
 }
 
 // known says whether all required causes were there before.
