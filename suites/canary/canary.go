@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"reflect"
+	"runtime"
 	"sync"
 	"time"
 
@@ -60,8 +61,9 @@ type Canary struct {
 	board     *Board
 	pulse     *pulse
 	keep      *keeper
-	slots     chan struct{}
-	began     time.Time // with a monotonic reading
+	slots     chan struct{} // rounds side by side
+	judging   chan struct{} // of which so many are judged
+	began     time.Time     // with a monotonic reading
 	out       []*queue
 
 	mu       sync.Mutex
@@ -83,7 +85,7 @@ func New(o Options) *Canary {
 	}
 	return &Canary{
 		o: o, catalogue: suites.Compile(o.Catalogue), seed: maphash.MakeSeed(), board: NewBoard(), pulse: &pulse{now: o.Now}, keep: newKeeper(o.Store),
-		slots: make(chan struct{}, o.Concurrency), began: time.Now(),
+		slots: make(chan struct{}, o.Concurrency), judging: make(chan struct{}, runtime.GOMAXPROCS(0)), began: time.Now(),
 		watchers: map[string]*watcher{},
 	}
 }

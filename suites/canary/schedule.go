@@ -17,8 +17,14 @@ type timetable struct {
 }
 
 func newTimetable(link string, interval, control, now time.Duration) (t timetable, first time.Duration) {
-	t = timetable{interval: interval, control: control, phase: share(link, interval), nextControl: now}
-	return t, now + share(link, min(interval, settleIn))
+	t = timetable{interval: interval, control: control, phase: onBeat(share(link, interval), interval), nextControl: now}
+	return t, now + onBeat(share(link, min(interval, settleIn)), interval)
+}
+
+// onBeat makes the rounds of a fleet begin together ten times a second, not each at a moment of its own: a processor that
+// wakes for one probe takes three times as long for it as one that is at work.
+func onBeat(d, interval time.Duration) time.Duration {
+	return d.Truncate(min(100*time.Millisecond, interval/100))
 }
 
 // share is a part of d that depends on the name alone.

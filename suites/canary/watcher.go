@@ -233,11 +233,18 @@ func (w *watcher) judge(o, known *probes.Observation) Round {
 		r.Judged = func() []suites.Verdict { return w.c.catalogue.Judge(o, w.choice) }
 		return r
 	}
-	r := judge(o, w.c.catalogue, w.choice, w.c.o.FailOn)
+	r := w.c.judge(o, w.choice)
 	w.judged = lastJudged{}
 	if comparable && known != nil && (r.Outcome == Good || r.Outcome == Bad) {
 		w.judged = lastJudged{known, likeness, r}
 		w.judged.round.Observation, w.judged.round.Judged = nil, nil
 	}
 	return r
+}
+
+// judge judges with as many others side by side as there are processors: more of them would only take memory.
+func (c *Canary) judge(o *probes.Observation, choice suites.Choice) Round {
+	c.judging <- struct{}{}
+	defer func() { <-c.judging }()
+	return judge(o, c.catalogue, choice, c.o.FailOn)
 }
