@@ -219,8 +219,10 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 		pages.Watch(namesOf(links))
 	}
 	watch(links)
+	engine := probes.NewEngine(0)
+	defer engine.Close()
 	o := canary.Options{
-		Look: look, Catalogue: suites.Catalogue(), Selection: selection, FailOn: suites.Severity(f.failOn),
+		Look: (&looker{engine: engine}).look, Catalogue: suites.Catalogue(), Selection: selection, FailOn: suites.Severity(f.failOn),
 		Concurrency: f.concurrency, Problem: problems.add, Restored: func(open []canary.Incident) {
 			metrics.Restore(open)
 			pages.Restore(open)
@@ -282,15 +284,29 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 	return err
 }
 
+// looker observes links.
+type looker struct {
+	engine *probes.Engine
+	ways   sync.Map // link name to way, as of the last look with the control plane
+}
+
 // look observes a link as verify does, or its names and connections alone.
-func look(ctx context.Context, l provision.Link, known *probes.Observation) (*probes.Observation, int64) {
+func (k *looker) look(ctx context.Context, l provision.Link, known *probes.Observation) (*probes.Observation, int64) {
 	started := time.Now()
-	w, err := place(&l) // it was checked when the file was read
-	if err != nil {
-		panic(err)
+	w, ok := k.ways.Load(l.Name)
+	if !ok || known == nil {
+		fresh, err := place(&l) // it was checked when the file was read
+		if err != nil {
+			panic(err)
+		}
+		w = fresh
+		k.ways.Store(l.Name, w)
 	}
-	o := probes.Options{ReadFile: readFile, Started: started, Known: known}
-	if known != nil {
+	return k.observe(ctx, l, w.(way), probes.Options{ReadFile: readFile, Started: started, Known: known, Engine: k.engine})
+}
+
+func (k *looker) observe(ctx context.Context, l provision.Link, w way, o probes.Options) (*probes.Observation, int64) {
+	if o.Known != nil {
 		return probes.Observe(ctx, l, probes.Sources{Vantages: w.vantages, PublicDNS: w.public}, o), 0
 	}
 	found, src := sources(ctx, l, w, nil)
