@@ -226,14 +226,18 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 	pages := live.NewStatus(nil)
 	clients := newFleetClients()
 	defer clients.close()
+	engine := probes.NewEngine(0)
+	defer engine.Close()
+	sight := &looker{clients: clients, engine: engine}
 	watch := func(links []provision.Link) {
 		clients.watch(links)
+		sight.watch(links)
 		metrics.Watch(namesOf(links))
 		pages.Watch(namesOf(links))
 	}
 	watch(links)
 	o := canary.Options{
-		Look: clients.look, Catalogue: suites.Catalogue(), Selection: selection, FailOn: suites.Severity(f.failOn),
+		Look: sight.look, Catalogue: suites.Catalogue(), Selection: selection, FailOn: suites.Severity(f.failOn),
 		Concurrency: f.concurrency, Problem: problems.add, Restored: func(open []canary.Incident) {
 			metrics.Restore(open)
 			pages.Restore(open)
@@ -304,23 +308,52 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 	return err
 }
 
-// look observes a link as verify does, or its names and connections alone.
-func (f *fleetClients) look(ctx context.Context, l provision.Link, known *probes.Observation) (*probes.Observation, int64) {
-	started := time.Now()
-	w, err := place(&l) // it was checked when the file was read
-	if err != nil {
-		panic(err)
+// looker observes links.
+type looker struct {
+	clients *fleetClients
+	engine  *probes.Engine
+	ways    sync.Map // link name to way, as of the last look with the control plane
+}
+
+// watch forgets the vantages of links that are watched no more.
+func (k *looker) watch(links []provision.Link) {
+	watched := map[string]bool{}
+	for _, l := range links {
+		watched[l.Name] = true
 	}
-	o := probes.Options{ReadFile: readFile, Started: started, Known: known}
-	if known != nil {
+	k.ways.Range(func(link, _ any) bool {
+		if !watched[link.(string)] {
+			k.ways.Delete(link)
+		}
+		return true
+	})
+}
+
+// look observes a link as verify does, or its names and connections alone.
+func (k *looker) look(ctx context.Context, l provision.Link, known *probes.Observation) (*probes.Observation, int64) {
+	started := time.Now()
+	w, ok := k.ways.Load(l.Name)
+	if !ok || known == nil {
+		fresh, err := place(&l) // it was checked when the file was read
+		if err != nil {
+			panic(err)
+		}
+		w = fresh
+		k.ways.Store(l.Name, w)
+	}
+	return k.observe(ctx, l, w.(way), probes.Options{ReadFile: readFile, Started: started, Known: known, Engine: k.engine})
+}
+
+func (k *looker) observe(ctx context.Context, l provision.Link, w way, o probes.Options) (*probes.Observation, int64) {
+	if o.Known != nil {
 		return probes.Observe(ctx, l, probes.Sources{Vantages: w.vantages, PublicDNS: w.public}, o), 0
 	}
 	ctx, trace := awsapi.WithTrace(ctx)
 	var used loan
-	defer used.giveBack(f)
-	found, src := sources(ctx, l, w, used.opener(f, &l))
+	defer used.giveBack(k.clients)
+	found, src := sources(ctx, l, w, used.opener(k.clients, &l))
 	seen := probes.Observe(ctx, found, src, o)
-	return seen, trace.End(func(n int64) { f.late.Add(n) }) + f.late.Swap(0)
+	return seen, trace.End(func(n int64) { k.clients.late.Add(n) }) + k.clients.late.Swap(0)
 }
 
 // openIncidents is exit code 1 while an incident is open.
