@@ -179,8 +179,12 @@ type Vantage struct {
 // PublicDNS says where public DNS is asked from: never through a VPC's resolver, which could shadow
 // public names.
 type PublicDNS struct {
-	From string `yaml:"from,omitempty" json:"from,omitempty" jsonschema:"description=local (default) or socks5://HOST:PORT"`
+	From string `yaml:"from,omitempty" json:"from,omitempty" jsonschema:"description=local (default)\\, socks5://HOST:PORT or none"`
 }
+
+// NoPublicDNS as PublicDNS.From says that nobody asks public DNS: where linkassay runs nothing of the internet can be reached.
+// What rests on it is skipped.
+const NoPublicDNS = "none"
 
 // Timeouts bound single probes, but for Idle. Zero means the default.
 type Timeouts struct {

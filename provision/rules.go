@@ -308,7 +308,7 @@ func (d *document) checkVantages(l *Link, at string) {
 	for i := range l.Vantages {
 		v, place := &l.Vantages[i], fmt.Sprintf("%s/vantages/%d", at, i)
 		d.unique(seen, v.Name, place+"/name", "vantage name")
-		d.checkFrom(v.From, place+"/from")
+		d.checkFrom(v.From, place+"/from", "local or socks5://HOST:PORT")
 		if v.Resolver != "" {
 			d.rule(isAddress(v.Resolver), place+"/resolver", "resolver is %s, expected IP or IP:PORT", show(v.Resolver))
 		}
@@ -316,17 +316,17 @@ func (d *document) checkVantages(l *Link, at string) {
 			d.checkZone(v.Zone, l.Region, place+"/zone")
 		}
 	}
-	if l.PublicDNS.From != "" {
-		d.checkFrom(l.PublicDNS.From, at+"/publicDNS/from")
+	if from := l.PublicDNS.From; from != "" && from != NoPublicDNS {
+		d.checkFrom(from, at+"/publicDNS/from", "local, none or socks5://HOST:PORT")
 	}
 }
 
-func (d *document) checkFrom(from, place string) {
+func (d *document) checkFrom(from, place, expected string) {
 	if from == "local" || from == "" && !d.has(place) {
 		return
 	}
 	host, ok := strings.CutPrefix(from, "socks5://")
-	d.rule(ok && isHostPort(host), place, "from is %s, expected local or socks5://HOST:PORT", show(from))
+	d.rule(ok && isHostPort(host), place, "from is %s, expected %s", show(from), expected)
 }
 
 func (d *document) checkTimeouts(l *Link, at string) {

@@ -32,6 +32,9 @@ func place(l *provision.Link) (way, error) {
 		}
 		w.vantages = append(w.vantages, probes.Placed{Spec: spec, Vantage: v})
 	}
+	if l.PublicDNS.From == provision.NoPublicDNS {
+		return w, nil
+	}
 	var err error
 	if w.public, err = probes.ParseVantage(cmp.Or(l.PublicDNS.From, "local")); err != nil {
 		return w, withCode(exitUsage, fmt.Errorf("link %s: publicDNS: %w", l.Name, err))
