@@ -48,7 +48,7 @@ func classify(parent context.Context, err error) (Outcome, string) {
 	if isVantage(err) {
 		return NoVia, detail
 	}
-	if parent.Err() != nil {
+	if parent.Err() != nil || errors.Is(err, errEngineClosed) {
 		return NotAsked, "the run was interrupted"
 	}
 	return outcomeOf(err), detail

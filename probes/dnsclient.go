@@ -37,6 +37,11 @@ type dnsClient struct {
 	run     *run
 	vantage Vantage
 	name    string // of the vantage
+
+	// In a fast round questions over UDP go over sockets that are there already, and what the first one came to may be
+	// known.
+	engine *Engine
+	first  *asked
 }
 
 // ask asks one server until it answers, at most q.attempts times. Whatever comes of it is in the
@@ -54,6 +59,9 @@ func (c *dnsClient) ask(ctx context.Context, q question) (l Lookup) {
 	}
 	defer func() { <-c.run.dnsSlots }()
 	l.Started = c.run.now() // not the time spent in the queue
+	if c.first != nil && !c.first.started.IsZero() {
+		l.Started = c.first.started
+	}
 
 	c.attempt(ctx, q, &l)
 	return l
@@ -110,6 +118,11 @@ func (c *dnsClient) exchange(ctx context.Context, network string, q question, ed
 		return answer{}, fmt.Errorf("pack a question for %s: %w", clean(q.name, maxName), err)
 	}
 	send := func(network string) (answer, error) {
+		if network == "udp" && edns && c.engine != nil {
+			if s := c.engine.server(c.vantage, q.server, c.run.limit.dns); s != nil {
+				return c.shared(ctx, s, q, packed)
+			}
+		}
 		ctx, cancel := context.WithTimeout(ctx, c.run.limit.dns)
 		defer cancel()
 		conn, err := c.vantage.DialContext(ctx, network, q.server.String())
@@ -130,6 +143,25 @@ func (c *dnsClient) exchange(ctx context.Context, network string, q question, ed
 		return send("tcp")
 	}
 	return a, err
+}
+
+// shared asks over a socket that other questions use too.
+func (c *dnsClient) shared(ctx context.Context, s *dnsServer, q question, packed []byte) (answer, error) {
+	a := c.first
+	if c.first = nil; a == nil {
+		a = &asked{question: q, packed: packed, timeout: c.run.limit.dns, now: c.run.now}
+		if err := s.ask(ctx, a); err != nil {
+			return answer{}, err
+		}
+	}
+	if a.err != nil {
+		return answer{}, a.err
+	}
+	if a.msg == nil {
+		m, err := a.parse(a.wire)
+		return answer{m, a.wire, "udp"}, err
+	}
+	return answer{a.msg, a.wire, "udp"}, nil
 }
 
 // viaUDP drops datagrams that are not an answer to the question, as somebody may send on behalf of

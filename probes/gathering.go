@@ -50,6 +50,13 @@ func (g *gathering[T]) add(v T, started time.Time, took time.Duration) {
 	g.list = append(g.list, v)
 }
 
+// keep takes over a result of an earlier time.
+func (g *gathering[T]) keep(v T) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.list = append(g.list, v)
+}
+
 // sofar is a copy of what was added until now.
 func (g *gathering[T]) sofar() []T {
 	g.mu.Lock()

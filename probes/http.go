@@ -11,9 +11,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/linkassay/linkassay/provision"
@@ -25,6 +27,7 @@ const (
 	maxHeaderBytes   = 64 << 10
 	maxBodyOverhead  = 64 << 10 // chunk sizes and trailers
 	maxInformational = 5        // answers of the 1xx kind before the real one
+	bufferSize       = 4 << 10  // of a desk's body, kept from one answer to the next, four times at most
 )
 
 // keptHeaders are the only response headers that go into an Observation: others may hold cookies.
@@ -39,10 +42,12 @@ type request struct {
 	target *url.URL // path and query
 	body   *regexp.Regexp
 	echo   *regexp.Regexp // finds the endpoint id that the target tells
+
+	letters *sync.Map // letterKey to *letter
 }
 
 func newRequest(h provision.HTTP) (*request, error) {
-	q := &request{spec: h, method: h.Method}
+	q := &request{spec: h, method: h.Method, letters: &sync.Map{}}
 	if q.method == "" {
 		q.method = http.MethodGet
 	}
@@ -67,17 +72,12 @@ func newRequest(h provision.HTTP) (*request, error) {
 	return q, nil
 }
 
-// talk opens a connection to one address and speaks what the port speaks: TLS, HTTP, or HTTP over
-// that TLS. Host and SNI are the link's name, whatever the address was found by.
+// talk opens a connection to one address and speaks what the port speaks.
 func (x *reach) talk(p place, key reachKey, sp speech) {
 	r := x.run
-	host := x.hostOf(key)
-	h := Handshake{Vantage: p.name, Target: key.target, Addr: key.addr, ServerName: x.serverName(sp, host)}
-	e := Exchange{Vantage: p.name, Target: key.target, Addr: key.addr}
-	if sp.ask != nil {
-		e.Method, e.URL = sp.ask.method, sp.ask.urlOf(host, key.addr.Port(), sp.trust != nil)
-	}
-	var peer net.Conn
+	c := conversation{place: p, addr: key.addr, speech: &sp, host: x.hostOf(key.target, key.addr)}
+	h, e := c.begin(r)
+	h.Target, e.Target = key.target, key.target
 	defer func() {
 		if p := recover(); p != nil {
 			err := r.panicked("reach.tls and reach.http", p)
@@ -90,47 +90,64 @@ func (x *reach) talk(p place, key reachKey, sp speech) {
 		if sp.ask != nil {
 			x.http.add(e, e.Started, e.Duration)
 		}
-		if peer != nil {
-			_ = peer.Close()
-		}
 	}()
-	h.Started = r.now()
-	e.Started = h.Started
 	if !acquire(r.ctx, r.dialSlots) {
 		h.Outcome, h.Detail = NotAsked, "the run was interrupted"
 		e.Outcome, e.Detail = h.Outcome, h.Detail
 		return
 	}
 	defer func() { <-r.dialSlots }()
+	d := newDesk()
+	c.hold(r, d, &h, &e)
+}
+
+// conversation is what is said over one connection: TLS, HTTP, or HTTP over that TLS. Host and SNI are the link's name, whatever
+// the address was found by.
+type conversation struct {
+	place  place
+	addr   netip.AddrPort
+	speech *speech
+	host   string
+}
+
+func (c *conversation) begin(r *run) (h Handshake, e Exchange) {
+	h = Handshake{Vantage: c.place.name, Addr: c.addr, ServerName: c.speech.serverName(c.host), Try: Try{Started: r.now()}}
+	e = Exchange{Vantage: c.place.name, Addr: c.addr, Try: h.Try}
+	if c.speech.ask != nil {
+		e.Method, e.URL = c.speech.ask.method, c.speech.ask.to(c.host, c.addr.Port(), c.speech.trust != nil).url
+	}
+	return h, e
+}
+
+func (c *conversation) hold(r *run, d *desk, h *Handshake, e *Exchange) {
 	h.Started = r.now()
 	e.Started = h.Started
-
-	conn, err := r.dial(p, key.addr)
+	conn, err := r.dial(c.place, c.addr)
 	if err != nil {
 		h.Outcome, h.Detail = classify(r.ctx, err)
 		h.Duration = r.now().Sub(h.Started)
 		e.Try = h.Try
 		return
 	}
-	peer = conn
 	var s *secured
-	if sp.trust != nil {
-		s = r.handshake(conn, sp.trust, &h, sp.ask != nil)
+	if c.speech.trust != nil {
+		s = r.handshake(conn, c.speech.trust, h, c.speech.ask != nil)
 		h.Duration = r.now().Sub(h.Started)
-		peer = s.conn
-		if h.Outcome != OK || h.VerifyError != "" {
-			e.Try = h.Try
-			if h.Outcome == OK {
-				e.Outcome = TLSFailed
-			}
-			e.Detail = h.untrusted()
-			return
-		}
+		conn = s.conn
 	}
-	if sp.ask == nil {
+	defer func() { _ = conn.Close() }()
+	if s != nil && (h.Outcome != OK || h.VerifyError != "") {
+		e.Try = h.Try
+		if h.Outcome == OK {
+			e.Outcome = TLSFailed
+		}
+		e.Detail = h.untrusted()
 		return
 	}
-	r.exchange(peer, sp.ask, host, &e)
+	if c.speech.ask == nil {
+		return
+	}
+	r.exchange(d, conn, c.speech.ask, c.host, e)
 	if s != nil && s.certificate && e.Outcome == TLSFailed {
 		// The peer took the handshake and then refused the client certificate, as TLS 1.3 has it.
 		h.Outcome, h.Detail = e.Outcome, e.Detail
@@ -138,53 +155,55 @@ func (x *reach) talk(p place, key reachKey, sp speech) {
 }
 
 // hostOf is the name in Host and SNI: the private DNS name, else the name that led here.
-func (x *reach) hostOf(key reachKey) string {
+func (x *reach) hostOf(t Target, addr netip.AddrPort) string {
 	if name := ProbeName(x.run.link.PrivateDNSName); name != "" {
 		return name
 	}
-	if key.target.Kind != TargetInterface && key.target.Name != "" {
-		return key.target.Name
+	if t.Kind != TargetInterface && t.Name != "" {
+		return t.Name
 	}
-	return key.addr.Addr().String()
+	return addr.Addr().String()
 }
 
-func (x *reach) serverName(sp speech, host string) string {
-	if sp.trust != nil && sp.trust.serverName != "" {
-		return sp.trust.serverName
+func (s *speech) serverName(host string) string {
+	if s.trust != nil && s.trust.serverName != "" {
+		return s.trust.serverName
 	}
 	return host
 }
 
-func (q *request) urlOf(host string, port uint16, secure bool) string {
+// letter is a request as it is sent to one host and port.
+type letter struct {
+	url  string
+	text []byte
+	err  error // it can't be sent
+}
+
+// to writes the request for a host and port, once: it is sent again and again.
+func (q *request) to(host string, port uint16, secure bool) *letter {
+	key := letterKey{host, port, secure}
+	if l, ok := q.letters.Load(key); ok {
+		return l.(*letter)
+	}
+	l := q.write(host, port, secure)
+	q.letters.Store(key, l)
+	return l
+}
+
+type letterKey struct {
+	host   string
+	port   uint16
+	secure bool
+}
+
+func (q *request) write(host string, port uint16, secure bool) *letter {
 	scheme, usual := "http", uint16(80)
 	if secure {
 		scheme, usual = "https", 443
 	}
-	return clean(scheme+"://"+hostport(host, port, usual)+q.target.RequestURI(), 2048)
-}
-
-// exchange asks once over an open connection. It is written by hand rather than with
-// http.Transport, which would pool, redirect, retry and read the proxy settings.
-func (r *run) exchange(conn net.Conn, q *request, host string, e *Exchange) {
-	defer func() { e.Duration = r.now().Sub(e.Started) }()
-	ctx, cancel := context.WithTimeout(r.ctx, r.limit.http)
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-
-	err := q.do(conn, host, e)
-	e.Outcome, e.Detail = classify(r.ctx, err)
-	if errors.Is(err, errBadHTTP) && (e.Outcome == Failed || e.Outcome == Closed) {
-		e.Outcome = BadAnswer
-	}
-}
-
-// errBadHTTP marks an answer that is not HTTP.
-var errBadHTTP = errors.New("not an HTTP answer")
-
-func (q *request) do(conn net.Conn, host string, e *Exchange) error {
+	host = hostport(host, port, usual)
 	req := &http.Request{
-		Method: q.method, Host: hostport(host, e.Addr.Port(), usualPort(e.URL)), URL: &url.URL{Path: q.target.Path, RawPath: q.target.RawPath, RawQuery: q.target.RawQuery},
+		Method: q.method, Host: host, URL: &url.URL{Path: q.target.Path, RawPath: q.target.RawPath, RawQuery: q.target.RawQuery},
 		Header: http.Header{"User-Agent": {"linkassay"}, "Accept": {"*/*"}}, Close: true, ProtoMajor: 1, ProtoMinor: 1,
 	}
 	for name, value := range q.spec.Headers {
@@ -194,14 +213,76 @@ func (q *request) do(conn net.Conn, host string, e *Exchange) error {
 		}
 		req.Header.Set(name, value)
 	}
-	if err := req.Write(conn); err != nil {
+	l := &letter{url: clean(scheme+"://"+host+q.target.RequestURI(), 2048)}
+	var b bytes.Buffer
+	if l.err = req.Write(&b); l.err == nil {
+		l.text = b.Bytes()
+	}
+	return l
+}
+
+// desk is what one probe at a time reads with.
+type desk struct {
+	limited io.LimitedReader
+	in      *bufio.Reader
+	body    bytes.Buffer
+}
+
+func newDesk() *desk {
+	d := &desk{}
+	d.in = bufio.NewReader(&d.limited)
+	return d
+}
+
+// sit makes the desk ready for an answer of so many bytes at most.
+func (d *desk) sit(conn net.Conn, limit int64) {
+	d.limited = io.LimitedReader{R: conn, N: limit}
+	d.in.Reset(&d.limited)
+	if d.body.Cap() > 4*bufferSize {
+		d.body = bytes.Buffer{} // one large body does not stay for ever
+	}
+	d.body.Reset()
+}
+
+// leave forgets the connection.
+func (d *desk) leave() { d.limited.R = nil }
+
+// exchange asks once over an open connection. It is written by hand rather than with
+// http.Transport, which would pool, redirect, retry and read the proxy settings.
+func (r *run) exchange(d *desk, conn net.Conn, q *request, host string, e *Exchange) {
+	defer func() { e.Duration = r.now().Sub(e.Started) }()
+	// A run that ends does not wait for the deadline.
+	stop := context.AfterFunc(r.ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	_ = conn.SetDeadline(time.Now().Add(r.limit.http))
+	if r.ctx.Err() != nil { // it may have ended between the two
+		_ = conn.SetDeadline(time.Unix(1, 0))
+	}
+
+	err := q.do(d, conn, host, e)
+	e.Outcome, e.Detail = classify(r.ctx, err)
+	if errors.Is(err, errBadHTTP) && (e.Outcome == Failed || e.Outcome == Closed) {
+		e.Outcome = BadAnswer
+	}
+}
+
+// errBadHTTP marks an answer that is not HTTP.
+var errBadHTTP = errors.New("not an HTTP answer")
+
+func (q *request) do(d *desk, conn net.Conn, host string, e *Exchange) error {
+	l := q.to(host, e.Addr.Port(), strings.HasPrefix(e.URL, "https:"))
+	err := l.err
+	if err == nil {
+		_, err = conn.Write(l.text)
+	}
+	if err != nil {
 		return fmt.Errorf("send the request: %w", err)
 	}
-	limited := &io.LimitedReader{R: conn, N: maxHeaderBytes}
-	in := bufio.NewReader(limited)
-	resp, err := readResponse(in, req)
+	d.sit(conn, maxHeaderBytes)
+	defer d.leave()
+	resp, err := readResponse(d.in, q.method)
 	if err != nil {
-		if limited.N <= 0 {
+		if d.limited.N <= 0 {
 			return fmt.Errorf("%w: the header is larger than %d bytes", errBadHTTP, maxHeaderBytes)
 		}
 		return err
@@ -209,23 +290,23 @@ func (q *request) do(conn net.Conn, host string, e *Exchange) error {
 	defer resp.Body.Close()
 	e.Status = resp.StatusCode
 	e.Headers = keep(resp.Header)
-	limited.N = maxBody + maxBodyOverhead
-	var body bytes.Buffer
-	_, err = io.Copy(&body, io.LimitReader(resp.Body, maxBody))
-	sum := sha256.Sum256(body.Bytes())
-	e.BodyBytes, e.BodySHA256 = int64(body.Len()), hex.EncodeToString(sum[:])
+	d.limited.N = maxBody + maxBodyOverhead
+	_, err = io.Copy(&d.body, io.LimitReader(resp.Body, maxBody))
+	body := d.body.Bytes()
+	sum := sha256.Sum256(body)
+	e.BodyBytes, e.BodySHA256 = int64(len(body)), hex.EncodeToString(sum[:])
 	if q.body != nil {
-		matched := q.body.Match(body.Bytes())
+		matched := q.body.Match(body)
 		e.BodyMatched = &matched
 	}
 	if q.echo != nil {
-		if m := q.echo.FindSubmatch(body.Bytes()); len(m) > 1 {
+		if m := q.echo.FindSubmatch(body); len(m) > 1 {
 			e.EndpointID = clean(string(m[1]), maxName)
 		}
 	}
 	switch {
-	case err != nil && limited.N <= 0:
-		return fmt.Errorf("%w: more than %d bytes for %d bytes of body", errBadHTTP, maxBody+maxBodyOverhead, body.Len())
+	case err != nil && d.limited.N <= 0:
+		return fmt.Errorf("%w: more than %d bytes for %d bytes of body", errBadHTTP, maxBody+maxBodyOverhead, len(body))
 	case err != nil:
 		return fmt.Errorf("read the body: %w", err)
 	}
@@ -233,7 +314,8 @@ func (q *request) do(conn net.Conn, host string, e *Exchange) error {
 }
 
 // readResponse reads the answer's header, past those of the 1xx kind.
-func readResponse(in *bufio.Reader, req *http.Request) (*http.Response, error) {
+func readResponse(in *bufio.Reader, method string) (*http.Response, error) {
+	req := &http.Request{Method: method} // what it depends on whether a body follows
 	if _, err := in.Peek(1); err != nil {
 		return nil, fmt.Errorf("wait for an answer: %w", err)
 	}
@@ -264,11 +346,4 @@ func keep(h http.Header) map[string]string {
 		kept[name] = clean(v, maxHeader)
 	}
 	return kept
-}
-
-func usualPort(u string) uint16 {
-	if strings.HasPrefix(u, "https:") {
-		return 443
-	}
-	return 80
 }

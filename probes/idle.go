@@ -107,9 +107,9 @@ func (x *reach) silence(p place, key reachKey, sp speech, wanted time.Duration) 
 		s.Outcome, s.Detail = classify(r.ctx, endOf(conn, r.limit.http))
 		return
 	}
-	host := x.hostOf(key)
-	e := Exchange{Addr: key.addr, URL: sp.ask.urlOf(host, key.addr.Port(), sp.trust != nil), Try: Try{Started: r.now()}}
-	r.exchange(conn, sp.ask, host, &e)
+	host := x.hostOf(key.target, key.addr)
+	e := Exchange{Addr: key.addr, URL: sp.ask.to(host, key.addr.Port(), sp.trust != nil).url, Try: Try{Started: r.now()}}
+	r.exchange(newDesk(), conn, sp.ask, host, &e)
 	s.Outcome, s.Detail = e.Outcome, e.Detail
 }
 

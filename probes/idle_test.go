@@ -27,7 +27,7 @@ func silenceOf(t *testing.T, ctx context.Context, port provision.Port, to string
 	port.Port = testAddr.Port()
 	r := testRun(t, provision.Link{PrivateDNSName: "svc.example.com", Ports: []provision.Port{port}, Timeouts: timeouts})
 	r.ctx, r.o.ReadFile = ctx, read
-	x := newReach(r)
+	x := newReach(r, prepare(r.link.Ports, r.loadTrust))
 	p := place{name: "v1", vantage: &mapped{to: map[string]string{testAddr.String(): to}}}
 	x.silence(p, reachKey{"v1", Target{Kind: TargetInterface}, testAddr}, x.ports[0], wanted)
 	return x.idle.sofar()[0]

@@ -25,11 +25,19 @@ func (r *run) gatherData(obs, known *Observation) {
 		zones: kept(known.Consumer.Zones), endpoint: kept(known.Consumer.Endpoint), interfaces: kept(known.Consumer.Interfaces),
 		vpc: kept(known.Consumer.VPC), dhcpOptions: kept(known.Consumer.DHCPOptions),
 	}
-	way := r.askWay(c)
+	var way *way
+	if r.o.Engine != nil {
+		way = r.askFast(c, known)
+	} else {
+		way = r.askWay(c)
+	}
 	r.wg.Wait()
 	obs.Provider, obs.Consumer, obs.Path, obs.Known = known.Provider, known.Consumer, known.Path, known.controlTime()
 	obs.DNS, obs.Reach = way.collect()
 	obs.DNS.TXT, obs.DNS.Public = known.DNS.TXT, known.DNS.Public
+	if r.o.Engine != nil && known.Reach.Large != nil {
+		obs.Reach.Large = known.Reach.Large
+	}
 }
 
 // controlTime is when the control plane was read that the Observation holds.

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net"
 	"strings"
+	"sync"
 )
 
 // largeBytes is how much a large request's header carries: more than a packet of the largest that an endpoint
@@ -17,10 +18,10 @@ const paddingHeader = "X-Linkassay-Padding"
 // without a word, small requests are answered and large ones hang.
 func (x *reach) large(p place, key reachKey, sp speech) {
 	r := x.run
-	host := x.hostOf(key)
+	host := x.hostOf(key.target, key.addr)
 	e := Exchange{
 		Vantage: p.name, Target: key.target, Addr: key.addr, Method: sp.ask.method,
-		URL: sp.ask.urlOf(host, key.addr.Port(), sp.trust != nil), Try: Try{Started: r.now()},
+		URL: sp.ask.to(host, key.addr.Port(), sp.trust != nil).url, Try: Try{Started: r.now()},
 	}
 	defer func() { x.bulk.add(e, e.Started, e.Duration) }()
 	if !acquire(r.ctx, r.dialSlots) {
@@ -37,13 +38,13 @@ func (x *reach) large(p place, key reachKey, sp speech) {
 	}
 	defer func() { _ = peer.Close() }()
 	ask := *sp.ask
-	ask.body = nil
+	ask.body, ask.letters = nil, &sync.Map{}
 	ask.spec.Headers = maps.Clone(ask.spec.Headers)
 	if ask.spec.Headers == nil {
 		ask.spec.Headers = map[string]string{}
 	}
 	ask.spec.Headers[paddingHeader] = strings.Repeat("0", largeBytes)
-	r.exchange(peer, &ask, host, &e)
+	r.exchange(newDesk(), peer, &ask, host, &e)
 }
 
 // open connects to an address and, where the port speaks TLS, takes that up. Where it comes to no connection that may
@@ -58,7 +59,7 @@ func (x *reach) open(p place, key reachKey, sp speech) (net.Conn, Outcome, strin
 	if sp.trust == nil {
 		return conn, OK, ""
 	}
-	h := Handshake{ServerName: x.serverName(sp, x.hostOf(key))}
+	h := Handshake{ServerName: sp.serverName(x.hostOf(key.target, key.addr))}
 	s := r.handshake(conn, sp.trust, &h, sp.ask != nil)
 	if h.Outcome == OK && h.VerifyError == "" {
 		return s.conn, OK, ""

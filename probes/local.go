@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/miekg/dns"
 )
@@ -35,7 +36,8 @@ func NewLocal() (Vantage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vantage local: %w", err)
 	}
-	return &local{resolvers: resolvers}, nil
+	// Probes that say nothing for a time must be silent: the system's keep-alives would keep an idle connection known.
+	return &local{dialer: net.Dialer{KeepAlive: -1}, resolvers: resolvers}, nil
 }
 
 func hostResolvers(path string) ([]netip.AddrPort, error) {
@@ -70,7 +72,25 @@ func (l *local) DialContext(ctx context.Context, network, address string) (net.C
 	if _, err := netip.ParseAddrPort(address); err != nil {
 		return nil, fmt.Errorf("vantage local: dial %s: %w", clean(address, maxName), err)
 	}
-	return l.dialer.DialContext(ctx, network, address)
+	conn, err := l.dialer.DialContext(ctx, network, address)
+	return conn, l.own(err)
+}
+
+// dialTCP is DialContext without the text.
+func (l *local) dialTCP(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
+	conn, err := l.dialer.DialTCP(ctx, "tcp", netip.AddrPort{}, addr)
+	if err != nil {
+		return nil, l.own(err)
+	}
+	return conn, nil
+}
+
+// own tells a failure of this host from one of the link's.
+func (l *local) own(err error) error {
+	if isErrno(err, syscall.EMFILE, syscall.ENFILE) {
+		return &VantageError{Vantage: "local", Err: fmt.Errorf("%w: raise the limit on open files (ulimit -n, or LimitNOFILE= of the service), or lower --concurrency", err)}
+	}
+	return err
 }
 
 // Resolvers are this host's.

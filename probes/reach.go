@@ -34,40 +34,17 @@ type reachKey struct {
 	addr    netip.AddrPort
 }
 
-// speech is a port with what is needed to talk TLS and HTTP on it.
-type speech struct {
-	provision.Port
-	trust *trust // nil without TLS
-	ask   *request
-	mute  bool // its files can't be read: TCP only; the items say why
-}
-
-func newReach(r *run) *reach {
+func newReach(r *run, said *speeches) *reach {
 	x := &reach{
 		run: r, tcp: newGathering[Attempt](r, "reach.tcp"), tls: newGathering[Handshake](r, "reach.tls"),
 		http: newGathering[Exchange](r, "reach.http"), bulk: newGathering[Exchange](r, "reach.large"),
-		idle: newGathering[Silence](r, "reach.idle"), seen: map[reachKey]bool{},
+		idle: newGathering[Silence](r, "reach.idle"), seen: map[reachKey]bool{}, ports: said.ports,
 	}
-	for _, p := range r.link.Ports {
-		sp := speech{Port: p}
-		var err error
-		if p.TLS != nil {
-			if sp.trust, err = r.loadTrust(*p.TLS); err != nil {
-				sp.mute = true
-				x.tls.fail(err)
-			}
-		}
-		if p.HTTP != nil {
-			var bad error
-			if sp.ask, bad = newRequest(*p.HTTP); err == nil {
-				err = bad
-			}
-			if err != nil {
-				sp.mute = true
-				x.http.fail(err)
-			}
-		}
-		x.ports = append(x.ports, sp)
+	if said.noTLS != nil {
+		x.tls.fail(said.noTLS)
+	}
+	if said.noHTTP != nil {
+		x.http.fail(said.noHTTP)
 	}
 	return x
 }
@@ -84,7 +61,7 @@ func (x *reach) add(p place, t Target, addr netip.Addr) {
 			continue
 		}
 		x.tcp.start(func() { x.connect(p, key) })
-		if p.expect == provision.ExpectTimeout || sp.mute || (sp.trust == nil && sp.ask == nil) {
+		if p.expect == provision.ExpectTimeout || sp.silent() {
 			continue
 		}
 		if t.Kind == TargetInterface && sp.Port.Port == bulky(x.ports) {
@@ -147,6 +124,11 @@ func (x *reach) once(p place, addr netip.AddrPort) Try {
 		return Try{Started: r.now(), Outcome: NotAsked, Detail: "the run was interrupted"}
 	}
 	defer func() { <-r.dialSlots }()
+	return r.connect(p, addr)
+}
+
+// connect connects once and says nothing.
+func (r *run) connect(p place, addr netip.AddrPort) Try {
 	t := Try{Started: r.now()}
 	conn, err := r.dial(p, addr)
 	t.Duration = r.now().Sub(t.Started)
@@ -157,10 +139,18 @@ func (x *reach) once(p place, addr netip.AddrPort) Try {
 	return t
 }
 
+// directDialer is a vantage that needs no text of an address.
+type directDialer interface {
+	dialTCP(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
+}
+
 // dial connects within the link's connect timeout.
 func (r *run) dial(p place, addr netip.AddrPort) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(r.ctx, r.limit.connect)
 	defer cancel()
+	if d, ok := p.vantage.(directDialer); ok {
+		return d.dialTCP(ctx, addr)
+	}
 	return p.vantage.DialContext(ctx, "tcp", addr.String())
 }
 

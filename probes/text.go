@@ -18,6 +18,9 @@ const (
 // clean makes text from the other side safe to print: control characters, invalid UTF-8 and
 // invisible runes become visible escapes, and what is longer than limit bytes is cut.
 func clean(s string, limit int) string {
+	if len(s) <= limit && printable(s) {
+		return s
+	}
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
@@ -36,4 +39,14 @@ func clean(s string, limit int) string {
 		i += n
 	}
 	return b.String()
+}
+
+// printable says whether all of s is printable ASCII, as nearly all texts are.
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }

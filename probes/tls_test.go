@@ -30,7 +30,7 @@ func reachPort(t *testing.T, timeouts provision.Timeouts, port provision.Port, t
 	port.Port = testAddr.Port()
 	r := testRun(t, provision.Link{PrivateDNSName: "svc.example.com", Ports: []provision.Port{port}, Timeouts: timeouts})
 	r.o.ReadFile = read
-	x := newReach(r)
+	x := newReach(r, prepare(r.link.Ports, r.loadTrust))
 	v := &mapped{to: map[string]string{testAddr.String(): to}}
 	x.add(place{name: "v1", vantage: v, expect: provision.ExpectReach}, Target{Kind: TargetPrivate, Name: "svc.example.com"}, testAddr.Addr())
 	r.wg.Wait()

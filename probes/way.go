@@ -39,12 +39,11 @@ type place struct {
 	resolvers func() []netip.AddrPort // may wait for the consumer's VPC
 }
 
-// askWay starts the lookups and connections. They run in goroutines that the run waits for.
-func (r *run) askWay(c *consumerItems) *way {
+func (r *run) newWay(c *consumerItems, said *speeches) *way {
 	w := &way{
 		run: r, consumer: c, ranks: map[string]int{},
 		private: newGathering[Lookup](r, "dns.private"), regional: newGathering[Lookup](r, "dns.regional"),
-		zonal: newGathering[Lookup](r, "dns.zonal"), reach: newReach(r),
+		zonal: newGathering[Lookup](r, "dns.zonal"), reach: newReach(r, said),
 	}
 	for i, v := range r.src.Vantages {
 		p := place{
@@ -58,6 +57,12 @@ func (r *run) askWay(c *consumerItems) *way {
 		w.ranks[p.name] = i
 		w.places = append(w.places, p)
 	}
+	return w
+}
+
+// askWay starts the lookups and connections. They run in goroutines that the run waits for.
+func (r *run) askWay(c *consumerItems) *way {
+	w := r.newWay(c, prepare(r.link.Ports, r.loadTrust))
 	name := ProbeName(r.link.PrivateDNSName)
 	w.privateDone.Add(1)
 	defer w.privateDone.Done()

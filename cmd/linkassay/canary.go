@@ -232,8 +232,10 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 		pages.Watch(namesOf(links))
 	}
 	watch(links)
+	engine := probes.NewEngine(0)
+	defer engine.Close()
 	o := canary.Options{
-		Look: clients.look, Catalogue: suites.Catalogue(), Selection: selection, FailOn: suites.Severity(f.failOn),
+		Look: (&looker{clients: clients, engine: engine}).look, Catalogue: suites.Catalogue(), Selection: selection, FailOn: suites.Severity(f.failOn),
 		Concurrency: f.concurrency, Problem: problems.add, Restored: func(open []canary.Incident) {
 			metrics.Restore(open)
 			pages.Restore(open)
@@ -304,23 +306,41 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 	return err
 }
 
+// looker observes links.
+type looker struct {
+	clients *fleetClients
+	engine  *probes.Engine
+	ways    sync.Map // link name to way, as of its last look with the control plane
+}
+
 // look observes a link as verify does, or its names and connections alone.
-func (f *fleetClients) look(ctx context.Context, l provision.Link, known *probes.Observation) (*probes.Observation, int64) {
-	started := time.Now()
-	w, err := place(&l) // it was checked when the file was read
+func (k *looker) look(ctx context.Context, l provision.Link, known *probes.Observation) (*probes.Observation, int64) {
+	o := probes.Options{ReadFile: readFile, Started: time.Now(), Known: known, Engine: k.engine}
+	if known != nil {
+		last, ok := k.ways.Load(l.Name)
+		if !ok {
+			last = placed(&l)
+		}
+		w := last.(way)
+		return probes.Observe(ctx, l, probes.Sources{Vantages: w.vantages, PublicDNS: w.public}, o), 0
+	}
+	w := placed(&l)
+	k.ways.Store(l.Name, w)
+	ctx, trace := awsapi.WithTrace(ctx)
+	var used loan
+	defer used.giveBack(k.clients)
+	found, src := sources(ctx, l, w, used.opener(k.clients, &l))
+	seen := probes.Observe(ctx, found, src, o)
+	return seen, trace.End(func(n int64) { k.clients.late.Add(n) }) + k.clients.late.Swap(0)
+}
+
+// placed makes the vantages of a link that was checked when its file was read.
+func placed(l *provision.Link) way {
+	w, err := place(l)
 	if err != nil {
 		panic(err)
 	}
-	o := probes.Options{ReadFile: readFile, Started: started, Known: known}
-	if known != nil {
-		return probes.Observe(ctx, l, probes.Sources{Vantages: w.vantages, PublicDNS: w.public}, o), 0
-	}
-	ctx, trace := awsapi.WithTrace(ctx)
-	var used loan
-	defer used.giveBack(f)
-	found, src := sources(ctx, l, w, used.opener(f, &l))
-	seen := probes.Observe(ctx, found, src, o)
-	return seen, trace.End(func(n int64) { f.late.Add(n) }) + f.late.Swap(0)
+	return w
 }
 
 // openIncidents is exit code 1 while an incident is open.

@@ -1,0 +1,435 @@
+package probes
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// The bounds of what an engine asks one DNS server from one vantage.
+const (
+	dnsInFlight = 128  // questions that may lie in the server's buffer; at 512 it overflows
+	dnsSockets  = 2    // per server
+	dnsPerPort  = 4096 // questions, after which a socket makes way for one with another port
+	// dnsQueued is how long a question may lie in a server's buffer. One that is not answered after that fills no buffer
+	// any more, and others need not wait for its timeout.
+	dnsQueued = 250 * time.Millisecond
+	dnsGrain  = 10 * time.Millisecond // how far apart the looks at what is open are, at least
+	dnsIdle   = 30 * time.Second      // a socket that nobody needs for so long is closed
+	// maxUnasked is how many datagrams that fit no question a socket takes in a row, before it is given up. Networks that
+	// send everything twice stay below it.
+	maxUnasked = 4 * maxStrays
+)
+
+// errEngineClosed is what questions end with that were open when their engine was closed.
+var errEngineClosed = errors.New("the engine was closed")
+
+// dnsServer is a DNS server as one vantage asks it: over a few connected sockets that many questions share. Which answer
+// is whose is told by the id, which is random, and by the question that is repeated in it; connected sockets take
+// datagrams from nobody else.
+type dnsServer struct {
+	engine *Engine
+	key    serverKey
+	dial   func(ctx context.Context) (net.Conn, error)
+	slots  chan struct{}
+
+	mu      sync.Mutex
+	sockets []*dnsSocket
+	next    int
+}
+
+// asked is one question on its way over UDP. What comes of it is written before land is called, which is once, and not
+// by the goroutine that asked.
+type asked struct {
+	question question
+	packed   []byte // the message, with any id; it is not changed, and may be shared
+	timeout  time.Duration
+	now      func() time.Time
+	land     func(*asked)
+
+	started, ended time.Time
+	wire           []byte   // the answer, where there is one
+	plain          plain    // what is in it
+	msg            *dns.Msg // nil where plain says it all
+	err            error    // why there is no answer
+
+	// Of the socket, under its mutex.
+	socket   *dnsSocket
+	id       uint16
+	sent     time.Time
+	queued   bool // it holds one of the server's slots
+	over     bool // it has landed or was given up; its id is known still, so that a late answer is told from a strange one
+	stray    error
+	strays   int
+	deadline time.Time
+}
+
+// send asks once. It waits while too many questions are on their way to the server. If it returns an error, the question was not
+// sent and will not land.
+func (s *dnsServer) send(ctx context.Context, q *asked) error {
+	if !acquire(ctx, s.slots) {
+		return context.Cause(ctx)
+	}
+	q.started = q.now()
+	for {
+		c, err := s.socket(ctx)
+		if err != nil {
+			<-s.slots
+			s.engine.forget(s)
+			return err
+		}
+		if c.send(q) {
+			return nil
+		}
+	}
+}
+
+// ask sends and waits for the answer.
+func (s *dnsServer) ask(ctx context.Context, q *asked) error {
+	done := make(chan struct{})
+	q.land = func(*asked) { close(done) }
+	if err := s.send(ctx, q); err != nil {
+		return err
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+		if q.socket.giveUp(q) {
+			return context.Cause(ctx)
+		}
+		<-done
+	}
+	return q.err
+}
+
+// socket is one that takes questions.
+func (s *dnsServer) socket(ctx context.Context) (*dnsSocket, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next++
+	if len(s.sockets) == dnsSockets {
+		return s.sockets[s.next%dnsSockets], nil
+	}
+	conn, err := s.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &dnsSocket{server: s, conn: conn, left: dnsPerPort/2 + rand.IntN(dnsPerPort/2), open: map[uint16]*asked{}}
+	if !s.engine.listen(c) {
+		_ = conn.Close()
+		return nil, errEngineClosed
+	}
+	s.sockets = append(s.sockets, c)
+	return c, nil
+}
+
+// drop takes a socket away from those that are asked over.
+func (s *dnsServer) drop(c *dnsSocket) {
+	s.mu.Lock()
+	s.sockets = slices.DeleteFunc(s.sockets, func(other *dnsSocket) bool { return other == c })
+	last := len(s.sockets) == 0
+	s.mu.Unlock()
+	if last {
+		s.engine.forget(s)
+	}
+}
+
+// dnsSocket is one connected socket with its open questions.
+type dnsSocket struct {
+	server *dnsServer
+	conn   net.Conn
+
+	mu      sync.Mutex
+	open    map[uint16]*asked // over ones too, for a while
+	waiting int               // those that are not over
+	left    int               // questions that may still be asked
+	ended   error             // it takes no questions any more
+	unasked int               // datagrams in a row that fit no question
+	armed   time.Time         // when the reader looks at what is open
+	last    time.Time         // when something was asked
+
+	writing sync.Mutex
+	out     []byte
+}
+
+// send is false if the socket takes no questions any more.
+func (c *dnsSocket) send(q *asked) bool {
+	c.mu.Lock()
+	if c.ended != nil || c.left <= 0 {
+		c.mu.Unlock()
+		c.server.drop(c)
+		return false
+	}
+	for {
+		// Of the runtime's ChaCha8, which nobody outside can foresee.
+		if q.id = uint16(rand.Uint32()); c.open[q.id] == nil {
+			break
+		}
+	}
+	now := time.Now()
+	q.socket, q.sent, q.deadline, q.queued = c, now, now.Add(q.timeout), true
+	c.last = now
+	c.open[q.id] = q
+	c.waiting++
+	c.left--
+	spent := c.left <= 0
+	if due := q.due(); c.armed.IsZero() || due.Before(c.armed) {
+		c.arm(due)
+	}
+	c.mu.Unlock()
+	if spent {
+		c.server.drop(c) // it is read until all is answered
+	}
+
+	c.writing.Lock()
+	c.out = append(c.out[:0], q.packed...)
+	binary.BigEndian.PutUint16(c.out, q.id)
+	_, err := c.conn.Write(c.out)
+	c.writing.Unlock()
+	if err != nil {
+		c.end(err)
+	}
+	return true
+}
+
+// due is when there is something to do for a question that nobody answered.
+func (q *asked) due() time.Time {
+	if early := q.sent.Add(dnsQueued); q.queued && early.Before(q.deadline) {
+		return early
+	}
+	if q.over {
+		return q.forgotten()
+	}
+	return q.deadline
+}
+
+// forgotten is when an answer is not looked for any more: not before all repeats of the question have had their time.
+func (q *asked) forgotten() time.Time { return q.deadline.Add(dnsAttempts * q.timeout) }
+
+func (c *dnsSocket) arm(at time.Time) {
+	c.armed = at
+	_ = c.conn.SetReadDeadline(at)
+}
+
+// land ends a question. c.mu is held.
+func (c *dnsSocket) land(q *asked) {
+	c.leave(q)
+	q.ended = q.now()
+	q.land(q)
+}
+
+// leave takes a question out of those that wait. Its id stays known.
+func (c *dnsSocket) leave(q *asked) {
+	q.over = true
+	c.waiting--
+	c.release(q)
+}
+
+func (c *dnsSocket) release(q *asked) {
+	if q.queued {
+		q.queued = false
+		<-c.server.slots
+	}
+}
+
+// giveUp is true if the question has not landed, and now never will.
+func (c *dnsSocket) giveUp(q *asked) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if q.over {
+		return false
+	}
+	c.leave(q)
+	return true
+}
+
+// end fails all questions that wait, and closes the socket.
+func (c *dnsSocket) end(err error) {
+	c.mu.Lock()
+	first := c.ended == nil
+	if first {
+		c.ended = err
+		for _, q := range c.open {
+			if !q.over {
+				q.err = err
+				c.land(q)
+			}
+		}
+		c.open = nil
+	}
+	c.mu.Unlock()
+	if first {
+		_ = c.conn.Close()
+		c.server.drop(c)
+	}
+}
+
+// read takes answers until the socket ends.
+func (c *dnsSocket) read() {
+	buf := make([]byte, maxDNSMessage)
+	for {
+		n, err := c.conn.Read(buf)
+		var timeout net.Error
+		switch {
+		case err == nil:
+			if c.take(buf[:n]) {
+				continue
+			}
+		case errors.As(err, &timeout) && timeout.Timeout():
+			if c.sweep(err) {
+				continue
+			}
+		case errors.Is(err, net.ErrClosed) && c.server.engine.ended():
+			err = errEngineClosed
+		}
+		if err == nil {
+			err = net.ErrClosed
+		}
+		c.end(err)
+		return
+	}
+}
+
+// take finds the question that a datagram answers. It is false when the socket has done its work.
+func (c *dnsSocket) take(wire []byte) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q := c.whose(wire)
+	switch {
+	case q == nil:
+		return c.strange(nil, fmt.Errorf("%w: %d bytes with the id of no question", errBadAnswer, len(wire)))
+	case q.over:
+		return true // it comes late, or twice
+	}
+	p, sure := parsePlain(wire, q.packed)
+	if !sure {
+		// The long way, without the lock.
+		c.mu.Unlock()
+		m, err := q.parse(wire)
+		c.mu.Lock()
+		if q.over {
+			return true // given up in the meantime
+		}
+		if err != nil {
+			return c.strange(q, err)
+		}
+		q.msg = m
+	}
+	q.plain, q.wire = p, append([]byte(nil), wire...)
+	c.unasked = 0
+	delete(c.open, q.id)
+	c.land(q)
+	return c.left > 0 || c.waiting > 0
+}
+
+// whose is the question with the id of a datagram; nil if there is none.
+func (c *dnsSocket) whose(wire []byte) *asked {
+	if len(wire) < dnsHeader {
+		return nil
+	}
+	return c.open[binary.BigEndian.Uint16(wire)]
+}
+
+// parse reads any message. A panic is one that makes no sense.
+func (q *asked) parse(wire []byte) (m *dns.Msg, err error) {
+	defer func() {
+		if x := recover(); x != nil {
+			err = fmt.Errorf("%w: %v", errBadAnswer, x)
+		}
+	}()
+	return parseAnswer(wire, q.message(q.id))
+}
+
+// leadsOn says whether an answer is one after which another question is asked: over TCP, or without EDNS.
+func (q *asked) leadsOn() bool {
+	return q.msg != nil && (q.msg.Truncated || q.msg.Rcode == dns.RcodeFormatError || q.msg.Rcode == dns.RcodeNotImplemented)
+}
+
+// message is the question as miekg/dns has it.
+func (q *asked) message(id uint16) *dns.Msg {
+	m := new(dns.Msg).SetQuestion(dns.Fqdn(q.question.name), q.question.qtype)
+	m.Id = id
+	return m
+}
+
+// strange holds a datagram that answers nothing against the question whose id it has, or against all: whoever then gets
+// no answer, got this one. It is false when there are too many of them.
+func (c *dnsSocket) strange(q *asked, why error) bool {
+	if q != nil {
+		q.stray = why
+		if q.strays++; q.strays >= maxStrays {
+			q.err = fmt.Errorf("%d datagrams that don't fit the question: %w", maxStrays, why)
+			c.land(q)
+		}
+	} else {
+		for _, q := range c.open {
+			q.stray = why
+		}
+	}
+	if c.unasked++; c.unasked < maxUnasked {
+		return true
+	}
+	for _, q := range c.open {
+		if !q.over {
+			q.err = fmt.Errorf("%d datagrams that fit no question: %w", maxUnasked, why)
+			c.land(q)
+		}
+	}
+	c.left = 0
+	return false
+}
+
+// sweep fails questions that were not answered in time; timeout is the error for it. It is false when there is nothing
+// more to read.
+func (c *dnsSocket) sweep(timeout error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	var next time.Time
+	for id, q := range c.open {
+		if q.queued && !now.Before(q.sent.Add(dnsQueued)) {
+			c.release(q)
+		}
+		switch {
+		case q.over && !now.Before(q.forgotten()):
+			delete(c.open, id)
+			continue
+		case !q.over && !now.Before(q.deadline):
+			if q.err = timeout; q.stray != nil {
+				q.err = fmt.Errorf("%w, and then: %w", q.stray, timeout)
+			}
+			c.land(q)
+		}
+		if due := q.due(); next.IsZero() || due.Before(next) {
+			next = due
+		}
+	}
+	if next.IsZero() {
+		if next = c.last.Add(dnsIdle); !now.Before(next) {
+			c.left = 0 // nobody may ask over it any more
+		}
+	}
+	if c.left <= 0 && c.waiting == 0 {
+		return false
+	}
+	if soon := now.Add(dnsGrain); next.Before(soon) {
+		next = soon
+	}
+	c.arm(next)
+	return true
+}
+
+// serverKey is a DNS server as a vantage sees it.
+type serverKey struct {
+	network any // see networkOf
+	addr    netip.AddrPort
+}

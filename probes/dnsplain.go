@@ -1,0 +1,103 @@
+package probes
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/miekg/dns"
+)
+
+// The layout of a message (RFC 1035, section 4).
+const (
+	dnsHeader   = 12
+	dnsRecord   = 16 // a record of an IPv4 address whose owner is a pointer
+	dnsOPT      = 11 // an OPT record without options (RFC 6891, section 6.1)
+	maxPlain    = 16 // addresses
+	flagsAnswer = 0x80
+	flagsFirst  = 0xfa // answer, operation and truncation; the others of that octet say nothing of the kind of answer
+	flagAuth    = 0x04
+)
+
+// plain is what the plainest answer says: addresses of the very name that was asked for.
+type plain struct {
+	addrs []netip.Addr // sorted, each once
+	ttl   uint32       // the smallest
+	auth  bool
+}
+
+// parsePlain reads answers of the kind that a healthy link gives, at a tenth of what the general way costs: no error, the
+// question as it was asked, and nothing but A records of its name. It is not sure of anything else, which says nothing
+// against it: parseAnswer and digest then have the word. What it is sure of, they would read the same way.
+func parsePlain(wire, packed []byte) (plain, bool) {
+	end := questionEnd(packed)
+	if end < 0 || len(wire) < end+dnsRecord {
+		return plain{}, false
+	}
+	count := int(binary.BigEndian.Uint16(wire[6:]))
+	opt := int(binary.BigEndian.Uint16(wire[10:]))
+	switch {
+	case wire[2]&flagsFirst != flagsAnswer, wire[3]&0x0f != 0,
+		binary.BigEndian.Uint16(wire[4:]) != 1, count < 1, count > maxPlain, binary.BigEndian.Uint16(wire[8:]) != 0, opt > 1,
+		len(wire) != end+count*dnsRecord+opt*dnsOPT,
+		binary.BigEndian.Uint16(packed[end-4:]) != dns.TypeA, !bytes.Equal(wire[dnsHeader:end], packed[dnsHeader:end]):
+		return plain{}, false
+	}
+	if opt == 1 {
+		// An empty name, the type, a size, four octets of which the first is the upper part of the code, and no options.
+		o := wire[len(wire)-dnsOPT:]
+		if o[0] != 0 || o[1] != 0 || o[2] != byte(dns.TypeOPT) || o[5] != 0 || o[9] != 0 || o[10] != 0 {
+			return plain{}, false
+		}
+	}
+	p := plain{addrs: make([]netip.Addr, 0, count), auth: wire[2]&flagAuth != 0}
+	for i := range count {
+		r := wire[end+i*dnsRecord:][:dnsRecord]
+		// The owner points to the question; type A, class IN, four octets.
+		if string(r[:6]) != "\xc0\x0c\x00\x01\x00\x01" || r[10] != 0 || r[11] != 4 {
+			return plain{}, false
+		}
+		if ttl := binary.BigEndian.Uint32(r[6:]); i == 0 || ttl < p.ttl {
+			p.ttl = ttl
+		}
+		p.addrs = append(p.addrs, netip.AddrFrom4([4]byte(r[12:])))
+	}
+	slices.SortFunc(p.addrs, netip.Addr.Compare)
+	p.addrs = slices.Compact(p.addrs)
+	return p, true
+}
+
+// questionEnd is where the question of a message of our own ends; negative where it has none.
+func questionEnd(packed []byte) int {
+	at := dnsHeader
+	for at < len(packed) {
+		n := int(packed[at])
+		if at += n + 1; n == 0 {
+			if at+4 > len(packed) {
+				return -1
+			}
+			return at + 4
+		}
+	}
+	return -1
+}
+
+// digest is digest of an answer that is plain.
+func (p plain) digest(l *Lookup, wire []byte) {
+	l.Wire, l.Auth, l.RCode, l.Outcome = wire, p.auth, "NOERROR", OK
+	l.Addrs, l.TTL = p.addrs, p.ttl
+}
+
+// packQuestion writes a question, with EDNS. The id is 0.
+func packQuestion(q question) ([]byte, error) {
+	m := new(dns.Msg).SetQuestion(dns.Fqdn(q.name), q.qtype)
+	m.Id, m.RecursionDesired = 0, q.recurse
+	m.SetEdns0(ednsSize, false)
+	packed, err := m.Pack()
+	if err != nil {
+		return nil, fmt.Errorf("pack a question for %s: %w", clean(q.name, maxName), err)
+	}
+	return packed, nil
+}

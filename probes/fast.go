@@ -1,0 +1,304 @@
+package probes
+
+import (
+	"net/netip"
+	"sync"
+
+	"github.com/miekg/dns"
+
+	"github.com/linkassay/linkassay/provision"
+)
+
+// fastRound measures names and connections with an engine. What it knows belongs to the goroutine of the round; what is
+// on its way comes back to it through landed.
+type fastRound struct {
+	way    *way
+	run    *run
+	engine *Engine
+	known  *Observation
+
+	open    int // on their way
+	private int // of them questions for the private name, where vantages wait for its addresses
+	waiting []place
+	flying  map[*fastQuestion]bool
+
+	wants []want
+	dials map[dialKey]*dial
+
+	mu     sync.Mutex
+	landed []landing
+	wake   chan struct{}
+}
+
+// landing is something that has come back; it is called by the round's own goroutine.
+type landing interface{ land(f *fastRound) }
+
+// want is one thing to connect to, as reachKey has it, and the connections that show how that went.
+type want struct {
+	key        reachKey
+	tcp, spoke *dial
+}
+
+// askFast measures, and returns when all has come back.
+func (r *run) askFast(c *consumerItems, known *Observation) *way {
+	f := &fastRound{
+		way: r.newWay(c, r.o.Engine.plan(r, known)), run: r, engine: r.o.Engine, known: known,
+		flying: map[*fastQuestion]bool{}, dials: map[dialKey]*dial{}, wake: make(chan struct{}, 1),
+	}
+	f.begin()
+	f.wait()
+	f.record()
+	return f.way
+}
+
+// begin starts all that can be started now.
+func (f *fastRound) begin() {
+	w := f.way
+	name := ProbeName(f.run.link.PrivateDNSName)
+	interfaces, err := w.consumer.interfaces.value()
+	known := err == nil && len(interfaces) > 0
+	others := false
+	for _, p := range w.places {
+		others = others || p.expect != provision.ExpectTimeout
+	}
+	ep, missing := w.consumer.found()
+	zones, _ := w.consumer.zones.value()
+	for _, p := range w.places {
+		closed := p.expect == provision.ExpectTimeout
+		for _, i := range interfaces {
+			for _, ip := range i.IPs {
+				f.add(p, Target{Kind: TargetInterface, Name: i.ID, ZoneID: i.ZoneID}, ip)
+			}
+		}
+		private := Target{Kind: TargetPrivate, Name: name}
+		switch {
+		case closed && (known || name == ""):
+			continue
+		case closed && others:
+			f.waiting = append(f.waiting, p)
+			continue
+		case closed:
+			f.lookup(p, w.private, private, f.known.DNS.Private)
+			continue
+		}
+		if name != "" {
+			f.lookup(p, w.private, private, f.known.DNS.Private)
+		}
+		if missing != nil {
+			continue
+		}
+		if ep.RegionalName != "" {
+			f.lookup(p, w.regional, Target{Kind: TargetRegional, Name: ep.RegionalName}, f.known.DNS.Regional)
+		}
+		for _, name := range ep.ZonalNames {
+			_, zone := endpointName(ep.ID, name)
+			f.lookup(p, w.zonal, Target{Kind: TargetZonal, Name: name, ZoneID: zoneID(zones, zone)}, f.known.DNS.Zonal)
+		}
+	}
+}
+
+// come takes what has come back. Anybody may call it.
+func (f *fastRound) come(l landing) {
+	f.mu.Lock()
+	f.landed = append(f.landed, l)
+	first := len(f.landed) == 1
+	f.mu.Unlock()
+	if first {
+		select {
+		case f.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// wait goes on with whatever comes back, until nothing is on its way any more. When the run ends, questions are given up;
+// connections give up by themselves.
+func (f *fastRound) wait() {
+	stop := f.run.ctx.Done()
+	var batch []landing
+	for {
+		f.mu.Lock()
+		batch, f.landed = f.landed, batch[:0]
+		f.mu.Unlock()
+		for _, l := range batch {
+			f.open--
+			l.land(f)
+		}
+		if len(batch) > 0 {
+			continue
+		}
+		if f.private == 0 {
+			f.closed()
+		}
+		if f.open == 0 {
+			return
+		}
+		select {
+		case <-f.wake:
+		case <-stop:
+			stop = nil
+			for q := range f.flying {
+				if q.asked.socket.giveUp(&q.asked) {
+					q.asked.err = f.run.ctx.Err()
+					f.come(q)
+				}
+			}
+		}
+	}
+}
+
+// closed dials the private name's addresses from vantages that must not reach them, where no interface is known.
+func (f *fastRound) closed() {
+	for _, p := range f.waiting {
+		for _, l := range f.way.private.sofar() {
+			f.connect(p, Target{Kind: TargetPrivate, Name: ProbeName(f.run.link.PrivateDNSName)}, l.Addrs)
+		}
+	}
+	f.waiting = nil
+}
+
+// lookup asks a name for A records. Its AAAA records change no more often than the control plane: an answer with
+// addresses or without any is taken over, if there are A records still; anything else is asked for again.
+func (f *fastRound) lookup(p place, g *gathering[Lookup], t Target, before *Item[[]Lookup]) {
+	resolvers := p.resolvers()
+	known := answeredBefore(before, p.name, t.Name)
+	f.ask(p, g, t, resolvers, dns.TypeA, known)
+	if known == nil {
+		f.ask(p, g, t, resolvers, dns.TypeAAAA, nil)
+	}
+}
+
+func answeredBefore(before *Item[[]Lookup], vantage, name string) *Lookup {
+	if before == nil {
+		return nil
+	}
+	for i := range before.Value {
+		l := &before.Value[i]
+		if l.Vantage == vantage && l.Type == "AAAA" && l.Name == clean(bare(name), maxName) && (l.Outcome == OK || l.Outcome == NoData) {
+			return l
+		}
+	}
+	return nil
+}
+
+// connect dials every address that a name has.
+func (f *fastRound) connect(p place, t Target, addrs []netip.Addr) {
+	for _, a := range addrs {
+		f.add(p, t, a)
+	}
+}
+
+// fastQuestion is a name and type that is asked at a vantage's resolvers.
+type fastQuestion struct {
+	asked     asked
+	round     *fastRound
+	place     place
+	gathering *gathering[Lookup]
+	target    Target
+	resolvers []netip.AddrPort
+	before    *Lookup // of AAAA records, with one for A records; nil if they are asked for too
+
+	lookup *Lookup // what came of it, where that took more than one question
+}
+
+func (f *fastRound) ask(p place, g *gathering[Lookup], t Target, resolvers []netip.AddrPort, qtype uint16, before *Lookup) {
+	q := &fastQuestion{round: f, place: p, gathering: g, target: t, resolvers: resolvers, before: before}
+	q.asked = asked{
+		question: question{name: t.Name, qtype: qtype, server: resolvers[0], recurse: true, attempts: dnsAttempts},
+		timeout:  f.run.limit.dns, now: f.run.now, land: q.answered,
+	}
+	f.open++
+	if g == f.way.private {
+		f.private++
+	}
+	var err error
+	s := f.engine.server(p.vantage, resolvers[0], f.run.limit.dns)
+	if s == nil {
+		q.slowly(nil)
+		return
+	}
+	if q.asked.packed, err = packQuestion(q.asked.question); err == nil {
+		f.flying[q] = true
+		if err = s.send(f.run.ctx, &q.asked); err == nil {
+			return
+		}
+		delete(f.flying, q)
+	}
+	q.asked.err = err
+	q.slowly(&q.asked)
+}
+
+// answered is called by the socket's reader.
+func (q *fastQuestion) answered(*asked) { q.round.come(q) }
+
+// land records an answer. Where there is none, or one that leads on to another question, the long way goes on from there.
+func (q *fastQuestion) land(f *fastRound) {
+	delete(f.flying, q)
+	l := q.lookup
+	if a := &q.asked; l == nil {
+		if a.err != nil || a.wire == nil || a.leadsOn() {
+			if q.before != nil { // both at once, since one may take its time
+				q.before = nil
+				f.ask(q.place, q.gathering, q.target, q.resolvers, dns.TypeAAAA, nil)
+			}
+			f.open++
+			q.slowly(a)
+			return
+		}
+		l = &Lookup{
+			Vantage: q.place.name, Name: clean(bare(q.target.Name), maxName), Type: dns.TypeToString[a.question.qtype],
+			Server: a.question.server, Transport: "udp", Started: a.started, Duration: a.ended.Sub(a.started), Attempts: 1,
+		}
+		if a.msg == nil {
+			a.plain.digest(l, a.wire)
+		} else {
+			digest(l, answer{a.msg, a.wire, "udp"}, a.question)
+		}
+	}
+	q.gathering.add(*l, l.Started, l.Duration)
+	f.connect(q.place, q.target, l.Addrs)
+	switch {
+	case q.before == nil:
+	case l.Outcome == OK:
+		q.gathering.keep(*q.before)
+		f.connect(q.place, q.target, q.before.Addrs)
+	default:
+		f.ask(q.place, q.gathering, q.target, q.resolvers, dns.TypeAAAA, nil)
+	}
+	if q.gathering == f.way.private {
+		f.private--
+	}
+}
+
+// slowly asks, or goes on asking, as other rounds do.
+func (q *fastQuestion) slowly(first *asked) {
+	f := q.round
+	if !f.engine.start(f.run.ctx, &slowQuestion{q, first}) {
+		q.lookup = &Lookup{
+			Vantage: q.place.name, Name: clean(bare(q.target.Name), maxName), Type: dns.TypeToString[q.asked.question.qtype], Server: q.resolvers[0],
+			Started: f.run.now(), Outcome: NotAsked, Detail: "the run was interrupted",
+		}
+		f.come(q)
+	}
+}
+
+// slowQuestion is the rest of a question, as a job.
+type slowQuestion struct {
+	*fastQuestion
+	first *asked
+}
+
+func (q *slowQuestion) do(*desk) {
+	f := q.round
+	defer f.come(q.fastQuestion)
+	defer func() {
+		if x := recover(); x != nil {
+			q.gathering.fail(f.run.panicked(q.gathering.name, x))
+			q.lookup = &Lookup{Vantage: q.place.name, Name: clean(bare(q.target.Name), maxName), Server: q.resolvers[0], Outcome: Failed}
+		}
+	}()
+	p := q.place
+	p.dns = &dnsClient{run: f.run, vantage: p.vantage, name: p.name, engine: f.engine, first: q.first}
+	l := f.way.resolve(p, q.resolvers, q.target.Name, q.asked.question.qtype)
+	q.lookup = &l
+}
