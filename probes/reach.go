@@ -139,18 +139,10 @@ func (r *run) connect(p place, addr netip.AddrPort) Try {
 	return t
 }
 
-// directDialer is a vantage that needs no text of an address.
-type directDialer interface {
-	dialTCP(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
-}
-
 // dial connects within the link's connect timeout.
 func (r *run) dial(p place, addr netip.AddrPort) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(r.ctx, r.limit.connect)
 	defer cancel()
-	if d, ok := p.vantage.(directDialer); ok {
-		return d.dialTCP(ctx, addr)
-	}
 	return p.vantage.DialContext(ctx, "tcp", addr.String())
 }
 
