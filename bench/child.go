@@ -14,7 +14,9 @@ import (
 // or who serves what others probe.
 func children() map[string]func(ctx context.Context, args []string) error {
 	return map[string]func(ctx context.Context, args []string) error{
-		"tree": treeChild,
+		"tree":    treeChild,
+		"servers": serveLoopback,
+		"fleet":   fleetChild,
 	}
 }
 

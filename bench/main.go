@@ -36,6 +36,8 @@ func measurements(s settings) []measurement {
 		{"verify", "one verify run: its longest chain and what comes on top", func(ctx context.Context, b *book) error { return verify(ctx, b, s) }},
 		{"tree", "the Ginkgo tree, its run and all reports of a large fleet", func(ctx context.Context, b *book) error { return tree(ctx, b, s) }},
 		{"judge", "checks judged on a recorded observation, on one processor", judging},
+		{"probes-cpu", "CPU of a probe in a fast round, beside its peers", func(ctx context.Context, b *book) error { return probesCPU(ctx, b, s) }},
+		{"fleet-round", "fast rounds of a fleet with 3 zones a link, against servers on loopback", func(ctx context.Context, b *book) error { return fleetRound(ctx, b, s) }},
 		{"lab-rates", "probes a second through the lab, both ends in this process", func(ctx context.Context, b *book) error { return labRates(ctx, b, s) }},
 	}
 }

@@ -76,15 +76,6 @@ func (l *local) DialContext(ctx context.Context, network, address string) (net.C
 	return conn, l.own(err)
 }
 
-// dialTCP is DialContext without the text.
-func (l *local) dialTCP(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
-	conn, err := l.dialer.DialTCP(ctx, "tcp", netip.AddrPort{}, addr)
-	if err != nil {
-		return nil, l.own(err)
-	}
-	return conn, nil
-}
-
 // own tells a failure of this host from one of the link's.
 func (l *local) own(err error) error {
 	if isErrno(err, syscall.EMFILE, syscall.ENFILE) {

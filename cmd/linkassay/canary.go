@@ -18,7 +18,6 @@ import (
 
 	"github.com/linkassay/linkassay/probes"
 	"github.com/linkassay/linkassay/provision"
-	"github.com/linkassay/linkassay/provision/awsapi"
 	"github.com/linkassay/linkassay/reports"
 	"github.com/linkassay/linkassay/reports/live"
 	"github.com/linkassay/linkassay/suites"
@@ -306,54 +305,6 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 	cancel()
 	beside.Wait()
 	return err
-}
-
-// looker observes links.
-type looker struct {
-	clients *fleetClients
-	engine  *probes.Engine
-	ways    sync.Map // link name to way, as of the last look with the control plane
-}
-
-// watch forgets the vantages of links that are watched no more.
-func (k *looker) watch(links []provision.Link) {
-	watched := map[string]bool{}
-	for _, l := range links {
-		watched[l.Name] = true
-	}
-	k.ways.Range(func(link, _ any) bool {
-		if !watched[link.(string)] {
-			k.ways.Delete(link)
-		}
-		return true
-	})
-}
-
-// look observes a link as verify does, or its names and connections alone.
-func (k *looker) look(ctx context.Context, l provision.Link, known *probes.Observation) (*probes.Observation, int64) {
-	started := time.Now()
-	w, ok := k.ways.Load(l.Name)
-	if !ok || known == nil {
-		fresh, err := place(&l) // it was checked when the file was read
-		if err != nil {
-			panic(err)
-		}
-		w = fresh
-		k.ways.Store(l.Name, w)
-	}
-	return k.observe(ctx, l, w.(way), probes.Options{ReadFile: readFile, Started: started, Known: known, Engine: k.engine})
-}
-
-func (k *looker) observe(ctx context.Context, l provision.Link, w way, o probes.Options) (*probes.Observation, int64) {
-	if o.Known != nil {
-		return probes.Observe(ctx, l, probes.Sources{Vantages: w.vantages, PublicDNS: w.public}, o), 0
-	}
-	ctx, trace := awsapi.WithTrace(ctx)
-	var used loan
-	defer used.giveBack(k.clients)
-	found, src := sources(ctx, l, w, used.opener(k.clients, &l))
-	seen := probes.Observe(ctx, found, src, o)
-	return seen, trace.End(func(n int64) { k.clients.late.Add(n) }) + k.clients.late.Swap(0)
 }
 
 // openIncidents is exit code 1 while an incident is open.
