@@ -17,6 +17,7 @@ func children() map[string]func(ctx context.Context, args []string) error {
 		"tree":    treeChild,
 		"servers": serveLoopback,
 		"fleet":   fleetChild,
+		"tree":    treeChild,
 	}
 }
 

@@ -35,6 +35,7 @@ func measurements(s settings) []measurement {
 		{"demo", "the demo as a whole process", func(ctx context.Context, b *book) error { return demo(ctx, b, s) }},
 		{"verify", "one verify run: its longest chain and what comes on top", func(ctx context.Context, b *book) error { return verify(ctx, b, s) }},
 		{"tree", "the Ginkgo tree, its run and all reports of a large fleet", func(ctx context.Context, b *book) error { return tree(ctx, b, s) }},
+		{"steady", "10,000 HTTP targets every 10 s, beside Prometheus and blackbox_exporter", func(ctx context.Context, b *book) error { return steady(ctx, b, s) }},
 		{"judge", "checks judged on a recorded observation, on one processor", judging},
 		{"probes-cpu", "CPU of a probe in a fast round, beside its peers", func(ctx context.Context, b *book) error { return probesCPU(ctx, b, s) }},
 		{"fleet-round", "fast rounds of a fleet with 3 zones a link, against servers on loopback", func(ctx context.Context, b *book) error { return fleetRound(ctx, b, s) }},
