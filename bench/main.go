@@ -36,6 +36,7 @@ func measurements(s settings) []measurement {
 		{"verify", "one verify run: its longest chain and what comes on top", func(ctx context.Context, b *book) error { return verify(ctx, b, s) }},
 		{"tree", "the Ginkgo tree, its run and all reports of a large fleet", func(ctx context.Context, b *book) error { return tree(ctx, b, s) }},
 		{"judge", "checks judged on a recorded observation, on one processor", judging},
+		{"fleet-api", "AWS API requests of 10,000 links in 20 VPCs to 5 services, data plane left out", fleetAPI},
 		{"lab-rates", "probes a second through the lab, both ends in this process", func(ctx context.Context, b *book) error { return labRates(ctx, b, s) }},
 	}
 }
