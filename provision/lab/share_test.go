@@ -112,10 +112,20 @@ func questions(a ids, service string) []ask {
 	}
 	var all []ask
 	for _, in := range []*ec2.DescribeVpcEndpointsInput{
-		{}, {VpcEndpointIds: some(a.endpoints, 1)}, {VpcEndpointIds: some(a.endpoints, 3)}, {VpcEndpointIds: []string{"vpce-0123456789abcdef0"}}, {VpcEndpointIds: []string{"nonsense"}},
-		{Filters: []types.Filter{by("vpc-id", some(a.vpcs, 1)...)}}, {Filters: []types.Filter{by("vpc-id", some(a.vpcs, 2)...), by("vpc-endpoint-id", some(a.endpoints, 4)...)}},
-		{Filters: []types.Filter{by("vpc-id", "vpc-*")}}, {Filters: []types.Filter{by("tag:linkassay:link", "none")}}, {Filters: []types.Filter{by("colour", "red")}},
-		{Filters: []types.Filter{by("vpc-id")}}, {Filters: []types.Filter{by("vpc-endpoint-state", "available")}}, {MaxResults: aws.Int32(5)}, {VpcEndpointIds: some(a.endpoints, 1), DryRun: aws.Bool(true)},
+		{},
+		{VpcEndpointIds: some(a.endpoints, 1)},
+		{VpcEndpointIds: some(a.endpoints, 3)},
+		{VpcEndpointIds: []string{"vpce-0123456789abcdef0"}},
+		{VpcEndpointIds: []string{"nonsense"}},
+		{Filters: []types.Filter{by("vpc-id", some(a.vpcs, 1)...)}},
+		{Filters: []types.Filter{by("vpc-id", some(a.vpcs, 2)...), by("vpc-endpoint-id", some(a.endpoints, 4)...)}},
+		{Filters: []types.Filter{by("vpc-id", "vpc-*")}},
+		{Filters: []types.Filter{by("tag:linkassay:link", "none")}},
+		{Filters: []types.Filter{by("colour", "red")}},
+		{Filters: []types.Filter{by("vpc-id")}},
+		{Filters: []types.Filter{by("vpc-endpoint-state", "available")}},
+		{MaxResults: aws.Int32(5)},
+		{VpcEndpointIds: some(a.endpoints, 1), DryRun: aws.Bool(true)},
 		{VpcEndpointIds: some(a.endpoints, 2), Filters: []types.Filter{by("vpc-id", some(a.vpcs, 1)...)}},
 	} {
 		all = append(all, func(ctx context.Context, c *awsapi.Clients) (any, error) { return c.EC2.DescribeVpcEndpoints(ctx, in) })
@@ -128,12 +138,17 @@ func questions(a ids, service string) []ask {
 	for _, in := range []*ec2.DescribeSecurityGroupsInput{
 		{GroupIds: some(a.groups, 2)}, {Filters: []types.Filter{by("vpc-id", some(a.vpcs, 1)...)}}, {GroupIds: []string{"sg-0123456789abcdef0"}}, {GroupNames: []string{"default"}},
 	} {
-		all = append(all, func(ctx context.Context, c *awsapi.Clients) (any, error) { return c.EC2.DescribeSecurityGroups(ctx, in) })
+		all = append(all, func(ctx context.Context, c *awsapi.Clients) (any, error) {
+			return c.EC2.DescribeSecurityGroups(ctx, in)
+		})
 	}
 	for _, in := range []*ec2.DescribeNetworkInterfacesInput{
-		{NetworkInterfaceIds: some(a.interfaces, 3)}, {NetworkInterfaceIds: some(a.interfaces, 1)}, {NetworkInterfaceIds: []string{"eni-0123456789abcdef0"}},
+		{NetworkInterfaceIds: some(a.interfaces, 3)},
+		{NetworkInterfaceIds: some(a.interfaces, 1)},
+		{NetworkInterfaceIds: []string{"eni-0123456789abcdef0"}},
 		{Filters: []types.Filter{by("attachment.instance-id", append(some(a.instances, 2), "i-0123456789abcdef0")...)}},
-		{Filters: []types.Filter{by("description", names(a.balancers)...)}}, {Filters: []types.Filter{by("description", "ELB net/*")}},
+		{Filters: []types.Filter{by("description", names(a.balancers)...)}},
+		{Filters: []types.Filter{by("description", "ELB net/*")}},
 		{Filters: []types.Filter{by("addresses.private-ip-address", "10.0.0.4"), by("vpc-id", a.vpcs...)}},
 	} {
 		all = append(all, func(ctx context.Context, c *awsapi.Clients) (any, error) {
