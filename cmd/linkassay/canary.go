@@ -228,7 +228,7 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 	defer clients.close()
 	engine := probes.NewEngine(0)
 	defer engine.Close()
-	sight := &looker{clients: clients, engine: engine}
+	sight := &looker{clients: clients, public: probes.NewPublic(), engine: engine}
 	watch := func(links []provision.Link) {
 		clients.watch(links)
 		sight.watch(links)
@@ -311,6 +311,7 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 // looker observes links.
 type looker struct {
 	clients *fleetClients
+	public  *probes.Public
 	engine  *probes.Engine
 	ways    sync.Map // link name to way, as of the last look with the control plane
 }
@@ -341,7 +342,7 @@ func (k *looker) look(ctx context.Context, l provision.Link, known *probes.Obser
 		w = fresh
 		k.ways.Store(l.Name, w)
 	}
-	return k.observe(ctx, l, w.(way), probes.Options{ReadFile: readFile, Started: started, Known: known, Engine: k.engine})
+	return k.observe(ctx, l, w.(way), probes.Options{ReadFile: readFile, Started: started, Known: known, Public: k.public, Engine: k.engine})
 }
 
 func (k *looker) observe(ctx context.Context, l provision.Link, w way, o probes.Options) (*probes.Observation, int64) {

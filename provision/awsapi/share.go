@@ -30,6 +30,18 @@ const Floor = 2 * time.Second
 // Answers are shared too: nobody may change them.
 func WithSharing(s Sharing) Option { return func(o *options) { o.sharing = &s } }
 
+// YoungEnough says whether what was read at that time is as young as the context wants answers to be. It is for others
+// that share what they read beside clients; Answered is to be told what they answer then.
+func YoungEnough(ctx context.Context, read time.Time) bool {
+	n, ok := ctx.Value(ageKey{}).(need)
+	return ok && !read.Before(n.since)
+}
+
+// Answered notes in the context's trace that something was answered with what was read at that time.
+func Answered(ctx context.Context, read time.Time) {
+	traceOf(ctx).answered(read, read, freshness{often: read})
+}
+
 type ageKey struct{}
 
 // need is how young answers must be.

@@ -117,7 +117,7 @@ func (w *watcher) round(ctx context.Context) Round {
 		}
 		usable := w.known != nil && !w.known.ControlFailed() && w.c.elapsed()-w.knownAt < stillGood*time.Duration(w.settings.ControlInterval)
 		if w.lost = now.Observation == nil || now.Observation.ControlFailed(); !w.lost {
-			w.readAt = began
+			w.readAt = began - now.ControlAge
 		}
 		if w.lost && usable {
 			// The API can't be asked: the path is judged by what was known of it.
