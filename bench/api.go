@@ -98,8 +98,8 @@ func measureAPI(ctx context.Context, shape apiShape) (r apiResult, err error) {
 	}{
 		{"first", nil, 0, true, true, true},
 		{"second, at once", nil, 0, false, false, false},
-		{"steady", nil, often + time.Second, true, false, false},
-		{"steady, two endpoints changed", f.change, often + time.Second, true, false, false},
+		{"steady", nil, 2 * often, true, false, false},
+		{"steady, two endpoints changed", f.change, 2 * often, true, false, false},
 		{"twelfth", nil, rarely + time.Second, true, true, false},
 	} {
 		changed := 0
