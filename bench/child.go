@@ -17,7 +17,6 @@ func children() map[string]func(ctx context.Context, args []string) error {
 		"tree":    treeChild,
 		"servers": serveLoopback,
 		"fleet":   fleetChild,
-		"tree":    treeChild,
 	}
 }
 

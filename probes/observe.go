@@ -50,6 +50,9 @@ type Options struct {
 	// their AAAA records taken over from Known where those were answered; each address is dialled once, with further tries
 	// only where that fails, and what several names lead to is recorded for each of them. Large requests are taken over too.
 	Engine *Engine
+	// Public are answers of public DNS that links share, as young as the context wants them (awsapi.NotOlder); nil: it is
+	// asked for each.
+	Public *Public
 	// Tries is the number of TCP connects per target and port; default 3. Where a vantage
 	// expects a timeout it is always 1.
 	Tries int

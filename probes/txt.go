@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/miekg/dns"
 )
@@ -21,9 +22,9 @@ type walked struct {
 // askTXT looks for the domain verification record where AWS looks: at the authoritative servers of
 // the zones that hold the private DNS name. The walk needs only the name, so it starts before the
 // provider's API has said which label to ask for.
-func (r *run) askTXT(provider side, service *promise[Service], public *promise[walked]) *promise[TXT] {
+func (r *run) askTXT(provider side, service *promise[Service], public func() *promise[walked]) *promise[TXT] {
 	hinted := verificationDomain(r.link.PrivateDNSName)
-	var early *promise[walked]
+	var early func() *promise[walked]
 	if provider.stop == nil {
 		early = public
 	}
@@ -40,41 +41,51 @@ func (r *run) askTXT(provider side, service *promise[Service], public *promise[w
 			return TXT{}, absent{NoVantage}
 		}
 		domain := verificationDomain(svc.PrivateDNSName)
-		var way walked
-		if early != nil && domain == hinted {
-			<-early.done // its error is this item's own, not that of something else
-			way, err = early.item.Value, early.err
-			s.cover(early.item.Started)
-			s.cover(early.item.Started.Add(early.item.Duration))
-		} else {
-			way, err = r.walkTo(s, domain)
-		}
-		if err != nil {
-			return TXT{}, err
-		}
-		txt := TXT{
-			Domain: bare(domain), Label: svc.Verification.Name, Want: svc.Verification.Value,
-			Zones: shown(way.steps),
-		}
-		txt.Asked = r.askOwners(way, s, domain, svc.Verification.Name)
-		return txt, nil
+		return shared(r, s, []string{"txt", domain, svc.Verification.Name, svc.Verification.Value}, func() (TXT, error) {
+			var way walked
+			var err error
+			if early != nil && domain == hinted {
+				walk := early()
+				<-walk.done // its error is this item's own, not that of something else
+				way, err = walk.item.Value, walk.err
+				s.cover(walk.item.Started)
+				s.cover(walk.item.Started.Add(walk.item.Duration))
+			} else {
+				way, err = r.walkTo(s, domain)
+			}
+			if err != nil {
+				return TXT{}, err
+			}
+			txt := TXT{
+				Domain: bare(domain), Label: svc.Verification.Name, Want: svc.Verification.Value,
+				Zones: shown(way.steps),
+			}
+			txt.Asked = r.askOwners(way, s, domain, svc.Verification.Name)
+			return txt, nil
+		})
 	})
 }
 
 // walkPublic walks to the private DNS name in public DNS; nil when there is no name or no place to
-// ask from.
-func (r *run) walkPublic() *promise[walked] {
+// ask from. It begins at once, unless other links may have the answers.
+func (r *run) walkPublic() func() *promise[walked] {
 	if r.src.PublicDNS == nil || r.link.PrivateDNSName == "" {
 		return nil
 	}
-	return ask(r, "dns.public", func(s *span) (walked, error) {
-		return r.walkTo(s, verificationDomain(r.link.PrivateDNSName))
+	walk := sync.OnceValue(func() *promise[walked] {
+		return ask(r, "dns.public", func(s *span) (walked, error) {
+			return r.walkTo(s, verificationDomain(r.link.PrivateDNSName))
+		})
 	})
+	if r.o.Public == nil {
+		walk()
+	}
+	return walk
 }
 
 // askPublic looks the private DNS name up in public DNS, where it may well have other addresses, for
 // those who have no endpoint.
-func (r *run) askPublic(public *promise[walked]) *promise[[]Lookup] {
+func (r *run) askPublic(public func() *promise[walked]) *promise[[]Lookup] {
 	return ask(r, "dns.public", func(s *span) ([]Lookup, error) {
 		switch {
 		case r.link.PrivateDNSName == "":
@@ -82,33 +93,37 @@ func (r *run) askPublic(public *promise[walked]) *promise[[]Lookup] {
 		case public == nil:
 			return nil, absent{NoVantage}
 		}
-		<-public.done
-		if public.err != nil {
-			return nil, public.err
-		}
-		s.cover(public.item.Started)
-		s.cover(public.item.Started.Add(public.item.Duration))
-		types := []uint16{dns.TypeA, dns.TypeAAAA}
-		all := make([]Lookup, len(types))
-		parallel(len(types), len(types), func(i int) {
-			l := public.item.Value.walker.lookup(r.ctx, dns.Fqdn(ProbeName(r.link.PrivateDNSName)), types[i], 1)
-			for range 3 { // CNAMEs that leave the zone
-				if len(l.Addrs) > 0 || len(l.Chain) == 0 {
-					break
-				}
-				next := public.item.Value.walker.lookup(r.ctx, dns.Fqdn(l.Chain[len(l.Chain)-1]), types[i], 1)
-				l.Outcome, l.Detail, l.RCode, l.Addrs, l.TTL = next.Outcome, next.Detail, next.RCode, next.Addrs, min(l.TTL, next.TTL)
-				if len(next.Chain) == 0 {
-					break
-				}
-				l.Chain = append(l.Chain, next.Chain...)
-			}
-			all[i] = l
-			s.cover(l.Started)
-			s.cover(r.now())
-		})
-		return all, nil
+		return shared(r, s, []string{"public", r.link.PrivateDNSName}, func() ([]Lookup, error) { return r.lookupPublic(s, public()) })
 	})
+}
+
+func (r *run) lookupPublic(s *span, walk *promise[walked]) ([]Lookup, error) {
+	<-walk.done
+	if walk.err != nil {
+		return nil, walk.err
+	}
+	s.cover(walk.item.Started)
+	s.cover(walk.item.Started.Add(walk.item.Duration))
+	types := []uint16{dns.TypeA, dns.TypeAAAA}
+	all := make([]Lookup, len(types))
+	parallel(len(types), len(types), func(i int) {
+		l := walk.item.Value.walker.lookup(r.ctx, dns.Fqdn(ProbeName(r.link.PrivateDNSName)), types[i], 1)
+		for range 3 { // CNAMEs that leave the zone
+			if len(l.Addrs) > 0 || len(l.Chain) == 0 {
+				break
+			}
+			next := walk.item.Value.walker.lookup(r.ctx, dns.Fqdn(l.Chain[len(l.Chain)-1]), types[i], 1)
+			l.Outcome, l.Detail, l.RCode, l.Addrs, l.TTL = next.Outcome, next.Detail, next.RCode, next.Addrs, min(l.TTL, next.TTL)
+			if len(next.Chain) == 0 {
+				break
+			}
+			l.Chain = append(l.Chain, next.Chain...)
+		}
+		all[i] = l
+		s.cover(l.Started)
+		s.cover(r.now())
+	})
+	return all, nil
 }
 
 func (r *run) walkTo(s *span, domain string) (walked, error) {

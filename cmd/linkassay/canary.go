@@ -227,7 +227,7 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 	defer clients.close()
 	engine := probes.NewEngine(0)
 	defer engine.Close()
-	sight := &looker{clients: clients, engine: engine}
+	sight := &looker{clients: clients, public: probes.NewPublic(), engine: engine}
 	watch := func(links []provision.Link) {
 		clients.watch(links)
 		sight.watch(links)

@@ -13,6 +13,7 @@ import (
 // looker observes the links of a fleet, which share clients, sockets and connections.
 type looker struct {
 	clients *fleetClients
+	public  *probes.Public // what public DNS answered, for all links
 	engine  *probes.Engine
 	ways    sync.Map // link name to way, as of its last look with the control plane
 }
@@ -33,7 +34,7 @@ func (k *looker) watch(links []provision.Link) {
 
 // look observes a link as verify does, or its names and connections alone.
 func (k *looker) look(ctx context.Context, l provision.Link, known *probes.Observation) (*probes.Observation, int64) {
-	o := probes.Options{ReadFile: readFile, Started: time.Now(), Known: known, Engine: k.engine}
+	o := probes.Options{ReadFile: readFile, Started: time.Now(), Known: known, Public: k.public, Engine: k.engine}
 	if known != nil {
 		last, ok := k.ways.Load(l.Name)
 		if !ok {

@@ -30,12 +30,25 @@ const Floor = 2 * time.Second
 // Answers are shared too: nobody may change them.
 func WithSharing(s Sharing) Option { return func(o *options) { o.sharing = &s } }
 
+// YoungEnough says whether what was read at that time is as young as the context wants answers to be. It is for others
+// that share what they read beside clients; Answered is to be told what they answer then.
+func YoungEnough(ctx context.Context, read time.Time) bool {
+	n, ok := ctx.Value(ageKey{}).(need)
+	return ok && !read.Before(n.since)
+}
+
+// Answered notes in the context's trace that something was answered with what was read at that time.
+func Answered(ctx context.Context, read time.Time) {
+	traceOf(ctx).answered(read, read, freshness{often: read})
+}
+
 type ageKey struct{}
 
 // need is how young answers must be.
 type need struct {
 	since, rarely time.Time
-	fresh         bool // the present, as of the time of asking
+	age           [2]time.Duration // what that is
+	fresh         bool             // the present, as of the time of asking
 }
 
 // NotOlder returns a context whose shared reads are answered with what was read at most so long before now. Rarely is for
@@ -44,7 +57,7 @@ type need struct {
 func NotOlder(ctx context.Context, now time.Time, often, rarely time.Duration) context.Context {
 	now = now.Round(0) // the wall clock: the monotonic one stands still while the machine is suspended
 	return context.WithValue(ctx, ageKey{}, need{
-		since: now.Add(-max(often, Floor)), rarely: now.Add(-max(rarely, Floor)), fresh: often <= 0,
+		since: now.Add(-max(often, Floor)), rarely: now.Add(-max(rarely, Floor)), age: [2]time.Duration{often, rarely}, fresh: often <= 0,
 	})
 }
 
@@ -66,7 +79,8 @@ type store struct {
 	closed bool
 	cells  map[string]*cell
 	swept  int           // cells that were left when they were swept last
-	widest time.Duration // the greatest age that was good enough for anybody
+	often  time.Duration // the greatest age that was good enough for anybody, …
+	rarely time.Duration // … and of what hardly changes
 }
 
 // cell is one question: what came of it, and the request that is on its way.
@@ -159,7 +173,7 @@ func (s *store) needOf(ctx context.Context) need {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.widest = max(s.widest, s.now().Round(0).Sub(n.rarely))
+	s.often, s.rarely = max(s.often, n.age[0]), max(s.rarely, n.age[1])
 	return n
 }
 
@@ -205,6 +219,17 @@ func (s *store) ask(ctx context.Context, key string, since time.Time, read func(
 func (s *store) gaveUp(ctx context.Context) *answer {
 	now := s.now().Round(0)
 	return &answer{began: now, ended: now, err: fmt.Errorf("wait for an answer that other links want too: %w", ctx.Err())}
+}
+
+// usual is since when an answer must have been read for who takes the oldest ones.
+func (s *store) usual(rare bool) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	age := s.often
+	if rare {
+		age = s.rarely
+	}
+	return s.now().Round(0).Add(-age)
 }
 
 // lastOf is what a question came to last, or nil.
@@ -268,7 +293,7 @@ func (s *store) sweep() {
 	if len(s.cells) < 2*s.swept+1024 {
 		return
 	}
-	before := s.now().Round(0).Add(-s.widest - time.Minute)
+	before := s.now().Round(0).Add(-s.rarely - time.Minute)
 	for key, c := range s.cells {
 		if c.flight == nil && (c.last == nil || c.last.began.Before(before)) && (c.made == nil || c.made.read.Before(before)) {
 			delete(s.cells, key)

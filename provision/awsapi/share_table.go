@@ -36,7 +36,7 @@ type table[T any] struct {
 	few    int             // how many there were in the one before
 	epoch  time.Time
 	spent  int       // requests of their own in it
-	late   int       // requests of their own for the present since lateAt, or since the whole was read
+	late   int       // requests of their own that were to be younger, since lateAt, or since the whole was read
 	lateAt time.Time // when the counting of those began
 }
 
@@ -51,7 +51,7 @@ type listing[T any] struct {
 	by map[string]map[string][]int // by a filter's name, its value
 }
 
-// lateSpan is how long a table's requests for the present are counted together.
+// lateSpan is how long a table's requests for what is younger are counted together.
 const lateSpan = 10 * time.Second
 
 // ask answers from the whole, or by the request itself.
@@ -67,7 +67,7 @@ func (t *table[T]) ask(ctx context.Context, n need, in any, q question, direct f
 		if a := t.from(whole, q); a != nil {
 			return a
 		}
-	} else if !large && !t.goesDirect(key, pages, since, n.fresh) {
+	} else if !large && !t.goesDirect(key, pages, since, n.fresh || whole.good(t.s.usual(t.rare), now)) {
 		if whole = t.s.ask(ctx, t.whole(), since, t.readWhole); whole.err != nil {
 			return whole
 		}
@@ -109,13 +109,13 @@ func (t *table[T]) count(key string, pages int) {
 }
 
 // goesDirect decides how a question is asked that nobody has a young answer to. The whole is read where it costs less
-// than the questions of the epoch before would. For the present, requests of their own are as exact as the whole, until
-// they have cost as much.
-func (t *table[T]) goesDirect(key string, pages int, since time.Time, fresh bool) bool {
+// than the questions of the epoch before would. Who wants what is younger than others do (strict) makes requests of his
+// own, which are as exact, until those have cost as much.
+func (t *table[T]) goesDirect(key string, pages int, since time.Time, strict bool) bool {
 	now := t.s.now().Round(0)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if fresh {
+	if strict {
 		if now.Sub(t.lateAt) > lateSpan {
 			t.late, t.lateAt = 0, now
 		}

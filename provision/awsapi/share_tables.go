@@ -271,7 +271,7 @@ func (s *store) limit(most int) *int32 { return aws.Int32(int32(min(s.page, most
 // pages reads page after page.
 func pages[T any](next func(ctx context.Context, token *string) ([]T, *string, error)) func(context.Context, int) ([]T, int, bool, error) {
 	return func(ctx context.Context, most int) ([]T, int, bool, error) {
-		var all []T
+		all := []T{} // an empty list is one
 		var token *string
 		words := words{}
 		for n := 1; ; n++ {
@@ -307,7 +307,7 @@ func apart(in []ec2types.Reservation) []ec2types.Reservation {
 
 // together undoes apart.
 func together(in []ec2types.Reservation) []ec2types.Reservation {
-	var out []ec2types.Reservation
+	out := []ec2types.Reservation{}
 	for _, r := range in {
 		if n := len(out); n > 0 && aws.ToString(out[n-1].ReservationId) == aws.ToString(r.ReservationId) {
 			out[n-1].Instances = append(slices.Clip(out[n-1].Instances), r.Instances...)

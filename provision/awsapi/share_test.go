@@ -409,6 +409,24 @@ func TestThePresentIsNotTheStores(t *testing.T) {
 	}
 }
 
+// One link that wants young answers does not make the list be read for all.
+func TestOneThatIsStricterAsksForItself(t *testing.T) {
+	t.Parallel()
+	w := newCloud(t, 35)
+	w.look(t, w.ctx(t))
+	w.asked()
+	for n := range 3 {
+		w.later(10 * time.Second)
+		strict := awsapi.NotOlder(t.Context(), w.clock(), 5*time.Second, 5*time.Second)
+		if _, err := w.endpoint(strict, "vpce-003"); err != nil {
+			t.Fatal(err)
+		}
+		w.expect(t, fmt.Sprint("stricter, ", n), map[string]int{"DescribeVpcEndpoints": 1})
+	}
+	w.look(t, w.ctx(t))
+	w.expect(t, "the others", map[string]int{})
+}
+
 func TestFewAskForThemselves(t *testing.T) {
 	t.Parallel()
 	w := newCloud(t, 95) // ten pages

@@ -257,7 +257,7 @@ func (w *world) giveIPv6(n *networkInterface, want netip.Addr) error {
 		want = netip.AddrFrom16(a)
 	}
 	n.addr6 = want
-	if w.plane != nil {
+	if w.plane != nil && !w.plane.bare {
 		if err := w.plane.attachIPv6(n); err != nil {
 			n.addr6 = netip.Addr{}
 			return wire.Errorf(500, "InternalError", "attach %s to the network of %s: %s", want, n.vpc, err)

@@ -227,7 +227,7 @@ func receivedHeader(ctx context.Context) *proxyHeader {
 
 // boot starts the instance's real HTTP and HTTPS servers on its interface.
 func (p *plane) boot(i *instance) error {
-	if p == nil || p.closed {
+	if p == nil || p.closed || p.bare {
 		return nil
 	}
 	eni, v := p.world.interfaces[i.eni], p.world.vpcs[i.vpc]

@@ -40,6 +40,9 @@ type Options struct {
 	// EndpointPolicies lets endpoints to customers' services have policies. Whether AWS's do is UNSOURCED;
 	// they do nothing to packets.
 	EndpointPolicies bool
+	// ControlPlane leaves out the networks of VPCs, for accounts with many thousand endpoints: no packets, no resolvers, no
+	// health checks. The API and the internet's public DNS are as ever.
+	ControlPlane bool
 	// Link changes the walk-through's link before it is built; nil changes nothing.
 	Link func(*provision.Link)
 	// Seed makes ids, keys and zone mappings repeatable; 0 takes a random one.
@@ -153,7 +156,7 @@ func Start(ctx context.Context, opts Options) (*Lab, error) {
 	}
 	ids := newIDSource(opts.Seed)
 	l := &Lab{opts: opts, world: newWorld(opts, ids, opts.Log)}
-	if l.plane, err = newPlane(l.world, opts.Log); err != nil {
+	if l.plane, err = newPlane(l.world, opts.Log, opts.ControlPlane); err != nil {
 		l.world.close()
 		return nil, errors.Join(fmt.Errorf("start the data plane: %w", err), listener.Close())
 	}

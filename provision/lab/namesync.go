@@ -75,10 +75,12 @@ func newPublisher(p *plane) *publisher {
 // follow publishes what changed.
 func (p *publisher) follow() {
 	p.changed = false
-	p.followEndpoints()
-	p.followBalancers()
+	if !p.plane.bare { // names that lead to addresses of VPCs
+		p.followEndpoints()
+		p.followBalancers()
+		p.followPrivate()
+	}
 	p.followHosted()
-	p.followPrivate()
 	p.followDomains()
 	if p.changed {
 		p.plane.renamed.Add(1)

@@ -28,6 +28,7 @@ import (
 type plane struct {
 	world    *world
 	log      *slog.Logger
+	bare     bool // VPCs have no networks
 	ca       *authority
 	internet *names.Internet
 	public   *names.Resolver // the internet's own recursive resolver
@@ -65,7 +66,7 @@ type plane struct {
 }
 
 // newPlane starts the internet and the plane's own loops. It makes itself the world's plane.
-func newPlane(w *world, log *slog.Logger) (*plane, error) {
+func newPlane(w *world, log *slog.Logger, bare bool) (*plane, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -78,7 +79,7 @@ func newPlane(w *world, log *slog.Logger) (*plane, error) {
 		return nil, fmt.Errorf("start the lab's internet: %w", err)
 	}
 	p := &plane{
-		world: w, log: log, ca: ca, internet: internet, wake: make(chan struct{}, 1),
+		world: w, log: log, bare: bare, ca: ca, internet: internet, wake: make(chan struct{}, 1),
 		seed: maphash.MakeSeed(), flows: make(chan struct{}, maxFlows),
 		networks: map[string]*vpcNetwork{}, hosts: map[string]*host{}, groups: map[string]*groupCell{}, borders: map[string]*border{},
 		balancers: map[string]*balancerCell{}, services: map[string]*serviceCell{},
@@ -175,6 +176,11 @@ func (p *plane) follow() {
 	// Read first: what counts up from here on is compiled the next time.
 	version := p.version.Load()
 	p.due = time.Time{}
+	if p.bare {
+		p.published.follow()
+		p.applied.Store(version)
+		return
+	}
 	p.followVantages()
 	p.followGroups()
 	p.followBorders()
@@ -233,7 +239,7 @@ func (p *plane) dueAt(at time.Time) {
 
 // openVPC starts the VPC's network: its stack, and the resolver at base+2 and 169.254.169.253.
 func (p *plane) openVPC(v *vpc) error {
-	if p == nil || v.net != nil {
+	if p == nil || p.bare || v.net != nil {
 		return nil
 	}
 	if p.closed {
@@ -273,7 +279,7 @@ func (p *plane) closeVPC(v *vpc) {
 // interface's kind and owner: an endpoint's interfaces lead to the service's load balancer, an
 // instance's to its host.
 func (p *plane) attach(i *networkInterface) error {
-	if p == nil {
+	if p == nil || p.bare {
 		return nil
 	}
 	v := p.world.vpcs[i.vpc]

@@ -117,7 +117,7 @@ func (w *watcher) round(ctx context.Context) Round {
 		}
 		usable := w.known != nil && !w.known.ControlFailed() && w.c.elapsed()-w.knownAt < stillGood*time.Duration(w.settings.ControlInterval)
 		if w.lost = now.Observation == nil || now.Observation.ControlFailed(); !w.lost {
-			w.readAt = began
+			w.readAt = began - now.ControlAge
 		}
 		if w.lost && usable {
 			// The API can't be asked: the path is judged by what was known of it.
@@ -158,12 +158,13 @@ func (w *watcher) round(ctx context.Context) Round {
 // sharing says how old what other links have read may be for this one. A new cause is told from the present. While a
 // check fails, the APIs are read more often, and nothing is taken for what hardly changes.
 func (w *watcher) sharing(ctx context.Context, present bool) context.Context {
-	often, rarely := w.times.control/shareOften, w.times.control*shareRarely
+	control := time.Duration(w.settings.ControlInterval)
+	often, rarely := control/shareOften, control*shareRarely
 	switch {
 	case present:
 		often, rarely = 0, 0
 	case w.roots != nil:
-		often = w.times.control / hurry / shareOften
+		often = control / hurry / shareOften
 		rarely = often
 	}
 	return awsapi.NotOlder(ctx, w.c.o.Now(), often, rarely)
