@@ -36,6 +36,9 @@ type Options struct {
 	Store     Store // nil: nothing is kept
 	// Restored gets the incidents that were open before, once, when the store was read; nil: nobody asks.
 	Restored func(open []Incident)
+	// Keep names the evidence bundle that a round is kept in, "" for none; the changes are those that the round made. It is
+	// called in the rounds' way, concurrently, and must not wait. nil: no round is kept.
+	Keep func(r Round, changes []Change) string
 	// Concurrency bounds the rounds side by side; default 1024: of a fleet a part may be waiting for what never answers.
 	Concurrency int
 	// Now is the wall clock, for time stamps and maintenance windows; schedules follow the monotonic one. Default time.Now.
@@ -209,6 +212,11 @@ func (c *Canary) Update(links []provision.Link) {
 // publish takes a round in and tells everybody.
 func (c *Canary) publish(r Round, settings provision.Canary) {
 	changes := c.board.Apply(r, settings)
+	if c.o.Keep != nil {
+		if r.Bundle = c.o.Keep(r, changes); r.Bundle != "" {
+			c.board.shownBy(changes, r.Bundle)
+		}
+	}
 	for _, q := range c.out {
 		q.add(func(s Sink) error { return s.Round(r) }, false)
 	}
