@@ -259,3 +259,10 @@ func (b *Board) Incidents() []Incident {
 	}
 	return open
 }
+
+// lastRounds says when the last round of each link ended.
+func (b *Board) lastRounds() map[string]time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.last)
+}
