@@ -68,13 +68,13 @@ func newStrip(runs []history.Run, from, to time.Time) *strip {
 	var words []string
 	for _, o := range []canary.Outcome{canary.Bad, canary.Untold, canary.Interrupted, canary.Good} {
 		if counts[o] > 0 {
-			words = append(words, fmt.Sprintf("%s in %.3g %% of the time", stateOf(o), 100*float64(counts[o])/stripCells))
+			words = append(words, fmt.Sprintf("%s in %d", stateOf(o), counts[o]))
 		}
 	}
-	if none := slices.Index(worst, ""); none >= 0 {
+	if slices.Contains(worst, "") {
 		words = append(words, "no rounds in the rest")
 	}
-	s.Words = strings.Join(words, ", ")
+	s.Words = fmt.Sprintf("of %d parts, each of which shows its worst: %s", stripCells, strings.Join(words, ", "))
 	return s
 }
 

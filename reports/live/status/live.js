@@ -8,12 +8,13 @@
   let at = Date.now(), busy = false;
   const say = text => { if (note.textContent !== text) note.textContent = text; };
   const opened = root => new Set([...root.querySelectorAll("details[id]")].filter(d => d.open).map(d => d.id));
+  // Somebody types, or copies from the page.
+  const held = here => {
+    const active = document.activeElement, chosen = getSelection();
+    return here.contains(active) && active.matches("input, select") || String(chosen) && here.contains(chosen.anchorNode);
+  };
   async function again() {
-    if (busy || document.hidden) return;
-    const here = main(), active = document.activeElement;
-    if (here.contains(active) && active.matches("input, select")) return;
-    const chosen = String(getSelection());
-    if (chosen && here.contains(getSelection().anchorNode)) return; // somebody copies from it
+    if (busy || document.hidden || held(main())) return;
     busy = true;
     try {
       const answer = await fetch(location.href, {cache: "no-store", redirect: "error"});
@@ -21,6 +22,8 @@
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("live");
       if (!fresh) throw new Error("no page");
+      const here = main(), active = document.activeElement; // as they are now
+      if (held(here)) return;
       const open = opened(here), all = new Set([...here.querySelectorAll("details[id]")].map(d => d.id));
       for (const d of fresh.querySelectorAll("details[id]")) if (all.has(d.id)) d.open = open.has(d.id);
       for (const e of here.querySelectorAll("form input[type=search], form select")) { // typed, and not sent
