@@ -5,11 +5,11 @@ import (
 	"encoding/base64"
 	"fmt"
 	"image/png"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/linkassay/linkassay/reports/internal/chromium"
 )
 
 // seen are the reports that a person would look at; many has so many links of each of six kinds.
@@ -33,19 +33,19 @@ func seen(t *testing.T, each int) map[string]*Report {
 
 // axe-core finds nothing, light and wide or dark and narrow, with all that is folded unfolded.
 func TestBrowserFindsThePageAccessible(t *testing.T) {
-	source := axe(t)
-	p := startBrowser(t).open(t)
+	source := chromium.Axe(t)
+	p := chromium.Start(t).Open(t)
 	for name, r := range seen(t, 1) {
-		p.visit(pageOf(t, r))
-		p.evaluate(source+"; true", nil)
-		p.evaluate("document.querySelectorAll('details').forEach(d => d.open = true); true", nil)
+		p.Visit(pageOf(t, r))
+		p.Evaluate(source+"; true", nil)
+		p.Evaluate("document.querySelectorAll('details').forEach(d => d.open = true); true", nil)
 		for scheme, width := range map[string]int{"light": 1280, "dark": 375} {
-			p.looks(width, scheme, "screen")
+			p.Looks(width, scheme, "screen")
 			var found []struct {
 				ID, Help string
 				Nodes    []struct{ HTML, FailureSummary string }
 			}
-			p.evaluate("axe.run().then(r => r.violations)", &found)
+			p.Evaluate("axe.run().then(r => r.violations)", &found)
 			for _, v := range found {
 				t.Errorf("%s, %s, %d px: %s: %s, at %d places, the first: %.200s\n%s", name, scheme, width, v.ID, v.Help, len(v.Nodes), v.Nodes[0].HTML, v.Nodes[0].FailureSummary)
 			}
@@ -55,15 +55,15 @@ func TestBrowserFindsThePageAccessible(t *testing.T) {
 
 // The page is as wide as the screen, down to 320 pixels, folded and unfolded; only tables and the drawing scroll.
 func TestBrowserNeedsNoSidewaysScrolling(t *testing.T) {
-	p := startBrowser(t).open(t)
+	p := chromium.Start(t).Open(t)
 	for name, r := range map[string]*Report{"broken": seen(t, 5)["broken"], "many": seen(t, 5)["many"], "hostile": hostile()} {
-		p.visit(pageOf(t, r))
+		p.Visit(pageOf(t, r))
 		for _, open := range []bool{false, true} {
-			p.evaluate(fmt.Sprintf("document.querySelectorAll('details').forEach(d => d.open = %t); true", open), nil)
+			p.Evaluate(fmt.Sprintf("document.querySelectorAll('details').forEach(d => d.open = %t); true", open), nil)
 			for _, width := range []int{1280, 768, 375, 320} {
-				p.looks(width, "light", "screen")
+				p.Looks(width, "light", "screen")
 				var wide int
-				p.evaluate("document.documentElement.scrollWidth", &wide)
+				p.Evaluate("document.documentElement.scrollWidth", &wide)
 				if wide > width {
 					t.Errorf("%s at %d px (unfolded: %t): it is %d px wide", name, width, open, wide)
 				}
@@ -74,23 +74,23 @@ func TestBrowserNeedsNoSidewaysScrolling(t *testing.T) {
 
 // Everything that can be reached by keys shows that it is, and what scrolls can be reached.
 func TestBrowserFollowsKeys(t *testing.T) {
-	p := startBrowser(t).open(t)
-	p.visit(pageOf(t, seen(t, 5)["broken"]))
-	p.looks(1280, "light", "screen")
+	p := chromium.Start(t).Open(t)
+	p.Visit(pageOf(t, seen(t, 5)["broken"]))
+	p.Looks(1280, "light", "screen")
 	press := func(key string) {
 		for _, kind := range []string{"keyDown", "keyUp"} {
-			p.must("Input.dispatchKeyEvent", map[string]any{"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": map[string]int{"Tab": 9, "Enter": 13}[key], "text": map[string]string{"Enter": "\r"}[key]}, nil)
+			p.Must("Input.dispatchKeyEvent", map[string]any{"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": map[string]int{"Tab": 9, "Enter": 13}[key], "text": map[string]string{"Enter": "\r"}[key]}, nil)
 		}
 	}
 	press("Tab")
 	var first string
-	p.evaluate("document.activeElement.textContent", &first)
+	p.Evaluate("document.activeElement.textContent", &first)
 	if first != "Skip to the results" {
 		t.Errorf("the first stop is %q", first)
 	}
 	press("Enter")
 	var at string
-	p.evaluate("document.activeElement.id", &at)
+	p.Evaluate("document.activeElement.id", &at)
 	if at != "results" {
 		t.Errorf("skipping leads to %q", at)
 	}
@@ -100,7 +100,7 @@ func TestBrowserFollowsKeys(t *testing.T) {
 			What    string
 			Outline string
 		}
-		p.evaluate("({What: document.activeElement.outerHTML.slice(0, 80), Outline: getComputedStyle(document.activeElement).outlineStyle})", &stop)
+		p.Evaluate("({What: document.activeElement.outerHTML.slice(0, 80), Outline: getComputedStyle(document.activeElement).outlineStyle})", &stop)
 		if stop.Outline == "none" {
 			t.Errorf("the focus is not to be seen on %s", stop.What)
 		}
@@ -109,33 +109,33 @@ func TestBrowserFollowsKeys(t *testing.T) {
 
 // In print everything folded is there.
 func TestBrowserPrintsWhatIsFolded(t *testing.T) {
-	p := startBrowser(t).open(t)
-	p.visit(pageOf(t, seen(t, 5)["broken"]))
-	p.looks(1000, "dark", "print")
+	p := chromium.Start(t).Open(t)
+	p.Visit(pageOf(t, seen(t, 5)["broken"]))
+	p.Looks(1000, "dark", "print")
 	var hidden []string
-	p.evaluate("[...document.querySelectorAll('details li, details td, details span')].filter(e => e.textContent.trim() && !e.checkVisibility({contentVisibilityAuto: true}) || e.getBoundingClientRect().height === 0).map(e => e.textContent.slice(0, 60))", &hidden)
+	p.Evaluate("[...document.querySelectorAll('details li, details td, details span')].filter(e => e.textContent.trim() && !e.checkVisibility({contentVisibilityAuto: true}) || e.getBoundingClientRect().height === 0).map(e => e.textContent.slice(0, 60))", &hidden)
 	if len(hidden) > 0 {
 		t.Errorf("%d folded things are not printed, the first: %s", len(hidden), hidden[0])
 	}
 	var background string
-	p.evaluate("getComputedStyle(document.body).backgroundColor", &background)
+	p.Evaluate("getComputedStyle(document.body).backgroundColor", &background)
 	if background != "rgb(255, 255, 255)" {
 		t.Errorf("the paper is %s", background)
 	}
 	var pdf struct{ Data string }
-	p.must("Page.printToPDF", map[string]any{"printBackground": false}, &pdf)
+	p.Must("Page.printToPDF", map[string]any{"printBackground": false}, &pdf)
 	b, err := base64.StdEncoding.DecodeString(pdf.Data)
 	if err != nil || !bytes.HasPrefix(b, []byte("%PDF")) || len(b) < 20_000 {
 		t.Errorf("a PDF of %d bytes: %v", len(b), err)
 	}
-	keep(t, "broken.pdf", b)
+	chromium.Keep(t, "broken.pdf", b)
 }
 
 // Pictures of the pages; with PICTURES=DIR they are kept there to be looked at.
 func TestBrowserShowsThePage(t *testing.T) {
-	p := startBrowser(t).open(t)
+	p := chromium.Start(t).Open(t)
 	for name, r := range seen(t, 5) {
-		p.visit(pageOf(t, r))
+		p.Visit(pageOf(t, r))
 		for _, look := range []struct {
 			name          string
 			width, height int
@@ -143,9 +143,9 @@ func TestBrowserShowsThePage(t *testing.T) {
 		}{
 			{"light", 1280, 2600, "light", "screen"}, {"dark", 1280, 2600, "dark", "screen"}, {"narrow", 375, 3600, "light", "screen"}, {"paper", 794, 3000, "light", "print"},
 		} {
-			p.looks(look.width, look.scheme, look.media)
-			picture := p.picture(look.width, look.height)
-			keep(t, slug(name)+"-"+look.name+".png", picture)
+			p.Looks(look.width, look.scheme, look.media)
+			picture := p.Picture(look.width, look.height)
+			chromium.Keep(t, strings.ReplaceAll(name, " ", "-")+"-"+look.name+".png", picture)
 			img, err := png.Decode(bytes.NewReader(picture))
 			if err != nil {
 				t.Fatal(err)
@@ -163,38 +163,17 @@ func TestBrowserShowsThePage(t *testing.T) {
 	}
 }
 
-// picture takes a picture of the top of the page.
-func (p *tab) picture(width, height int) []byte {
-	p.t.Helper()
-	var shot struct{ Data string }
-	p.must("Page.captureScreenshot", map[string]any{"captureBeyondViewport": true, "clip": map[string]any{"x": 0, "y": 0, "width": width, "height": height, "scale": 1}}, &shot)
-	b, err := base64.StdEncoding.DecodeString(shot.Data)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return b
-}
-
-func keep(t *testing.T, name string, b []byte) {
-	t.Helper()
-	if dir := os.Getenv("PICTURES"); dir != "" {
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // A thousand links open in less time than somebody waits for them.
 func TestBrowserOpensAFleetInTime(t *testing.T) {
 	bound := timeFor(2 * time.Second)
-	p := startBrowser(t).open(t)
+	p := chromium.Start(t).Open(t)
 	page := pageOf(t, fleet(t, 1000))
 	best := time.Hour
 	for range 3 {
-		before := p.b.processorTime(t)
-		_, took := p.visit(page)
+		before := p.Browser().ProcessorTime(t)
+		_, took := p.Visit(page)
 		// Others use the machine too: on one of its own it takes no longer than the work of all its processes together.
-		if best = min(best, took, p.b.processorTime(t)-before); best < bound {
+		if best = min(best, took, p.Browser().ProcessorTime(t)-before); best < bound {
 			break
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"github.com/linkassay/linkassay/reports/internal/chromium"
 	"github.com/linkassay/linkassay/suites"
 )
 
@@ -180,12 +181,12 @@ func TestHugeTextIsCut(t *testing.T) {
 
 // Chromium runs and loads nothing of it.
 func TestBrowserRunsNothingHostile(t *testing.T) {
-	p := startBrowser(t).open(t)
+	p := chromium.Start(t).Open(t)
 	r := allOf(t)
 	for what, pick := range map[string]func(string) bool{
 		"every field": func(string) bool { return true }, "every field but what is compared": harmlessly, "verdicts": func(f string) bool { return strings.HasPrefix(f, "Verdict.") && harmlessly(f) },
 	} {
-		events, _ := p.visit(pageOf(t, planted(t, r, payload, pick)))
+		events, _ := p.Visit(pageOf(t, planted(t, r, payload, pick)))
 		requests := 0
 		for _, e := range events {
 			switch e.Method {
@@ -201,7 +202,7 @@ func TestBrowserRunsNothingHostile(t *testing.T) {
 			t.Errorf("%s: %d requests were seen, want the page's own", what, requests)
 		}
 		var found string
-		p.evaluate("typeof pwned + document.querySelectorAll('script, img, iframe, [onload], [onerror]').length", &found)
+		p.Evaluate("typeof pwned + document.querySelectorAll('script, img, iframe, [onload], [onerror]').length", &found)
 		if found != "undefined0" {
 			t.Errorf("%s: %s", what, found)
 		}
@@ -210,10 +211,10 @@ func TestBrowserRunsNothingHostile(t *testing.T) {
 
 // The test above would see it: a page with a script that runs is told apart.
 func TestBrowserSeesWhatRuns(t *testing.T) {
-	p := startBrowser(t).open(t)
-	events, _ := p.visit([]byte("<!DOCTYPE html><title>x</title><script>pwned=1</script><img src=missing.png>"))
+	p := chromium.Start(t).Open(t)
+	events, _ := p.Visit([]byte("<!DOCTYPE html><title>x</title><script>pwned=1</script><img src=missing.png>"))
 	var found string
-	p.evaluate("typeof pwned", &found)
+	p.Evaluate("typeof pwned", &found)
 	requests := 0
 	for _, e := range events {
 		if e.Method == "Network.requestWillBeSent" {

@@ -31,6 +31,7 @@ type canaryFlags struct {
 	state, command, webhook, sns            string
 	ledger                                  ledgerFlags
 	history                                 historyFlags
+	bundles                                 bundleFlags
 	once, checkConfig, quiet, noListen, emf bool
 	concurrency                             int
 }
@@ -63,7 +64,7 @@ the count from one invocation to the next, and the exit code is 1 only while an 
 		Args: flagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f.noListen = f.once && !cmd.Flags().Changed("listen")
-			if err := errors.Join(f.check(), f.history.check(cmd.Flags().Changed)); err != nil {
+			if err := errors.Join(f.check(), f.history.check(cmd.Flags().Changed), f.bundles.check(cmd.Flags().Changed)); err != nil {
 				return err
 			}
 			links, err := a.loadFleet(cmd.Context(), f.path)
@@ -95,6 +96,7 @@ the count from one invocation to the next, and the exit code is 1 only while an 
 	cmd.Flags().BoolVar(&f.emf, "emf", false, "print CloudWatch embedded metric format lines too")
 	cmd.Flags().IntVar(&f.concurrency, "concurrency", 1024, "rounds side by side, at most")
 	f.history.register(cmd)
+	f.bundles.register(cmd)
 	cmd.Flags().StringVar(&f.ledger.place, "ledger", "", "add rounds to this hash-chained log: a folder, or s3://BUCKET/PREFIX (docs/ledger.md)")
 	return cmd
 }
@@ -214,13 +216,11 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 
 	out := &oneAtATime{w: a.out}
 	problems := &complaints{w: a.err}
-	past, err := f.history.open(ctx, problems.add)
+	memory, err := a.openMemory(ctx, f, selection, problems.add)
 	if err != nil {
 		return err
 	}
-	if past != nil {
-		defer func() { err = errors.Join(err, withCode(exitUntold, past.Close())) }()
-	}
+	defer func() { err = errors.Join(err, memory.close()) }()
 	metrics := live.NewMetrics()
 	pages := live.NewStatus(nil)
 	clients := newFleetClients()
@@ -232,7 +232,7 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 		clients.watch(links)
 		sight.watch(links)
 		metrics.Watch(namesOf(links))
-		pages.Watch(namesOf(links))
+		pages.Watch(links)
 	}
 	watch(links)
 	o := canary.Options{
@@ -240,13 +240,12 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 		Concurrency: f.concurrency, Problem: problems.add, Restored: func(open []canary.Incident) {
 			metrics.Restore(open)
 			pages.Restore(open)
-			if past != nil {
-				past.Restored(open)
-			}
 		},
-		Sinks: []canary.Sink{&untilClosed{Sink: live.NewLines(out, f.quiet), end: cancel}, metrics, pages},
+		Sinks: []canary.Sink{&untilClosed{Sink: memory.runbooks.In(live.NewLines(out, f.quiet)), end: cancel}, metrics, pages},
 	}
-	o.Sinks = append(o.Sinks, alerts...)
+	for _, s := range alerts {
+		o.Sinks = append(o.Sinks, memory.alert(s))
+	}
 	if f.emf {
 		o.Sinks = append(o.Sinks, &untilClosed{Sink: live.NewEMF(out), end: cancel})
 	}
@@ -258,12 +257,7 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 		defer func() { err = errors.Join(err, store.Close()) }()
 		o.Store = store
 	}
-	if past != nil {
-		o.Sinks = append(o.Sinks, past)
-		if o.Store == nil {
-			o.Store = past
-		}
-	}
+	memory.attach(&o, pages)
 	if f.ledger.open != nil {
 		o.Sinks = append(o.Sinks, live.NewLedger(f.ledger.open, "linkassay", version, suites.Severity(f.failOn), suites.Profile(f.profile)))
 	}

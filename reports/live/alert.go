@@ -43,6 +43,8 @@ type Alert struct {
 	Links    []canary.Affected `json:"links"`
 	LeftOut  int               `json:"linksLeftOut,omitempty"` // links that there was no room for
 	Explain  string            `json:"explain"`                // the command that tells more
+	Bundle   string            `json:"bundle,omitempty"`       // evidence of the round that opened it, by name; see package bundles
+	Runbook  string            `json:"runbook,omitempty"`      // address of what to do; see Runbooks
 }
 
 // alertOf is what is told of a change; of those that are no alerts too.
@@ -51,6 +53,7 @@ func alertOf(c canary.Change) Alert {
 	return Alert{
 		Format: AlertFormat, Kind: c.Kind, At: c.At, Key: i.Key, Cause: i.Cause, Title: i.Title, Severity: i.Severity, Since: i.Since,
 		Ended: i.Ended, Why: i.Why, Reason: i.Reason, Facts: i.Facts, Fix: i.Fix, Links: i.Links, Explain: "linkassay explain " + i.Cause.Check,
+		Bundle: i.Bundle, Runbook: i.Runbook,
 	}
 }
 

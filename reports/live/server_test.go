@@ -42,14 +42,16 @@ func TestServer(t *testing.T) {
 		t.Errorf("ready after an interrupted round: %d", code)
 	}
 	tell(t, s, round(canary.Bad))
-	for path, want := range map[string]int{"/readyz": 200, "/healthz": 200, "/metrics": 200, "/": 200, "/style.css": 200, "/other": 404, "/links/none": 404} {
+	for path, want := range map[string]int{"/readyz": 200, "/healthz": 200, "/metrics": 200, "/": 200, "/style.css": 200, "/live.js": 200, "/incidents": 200, "/bundles/x/run.json": 404, "/bundles/": 404, "/other": 404, "/links/none": 404} {
 		if code, body := get("GET", path); code != want {
 			t.Errorf("%s: %d %s", path, code, body)
 		}
 	}
 	for _, method := range []string{"POST", "PUT", "DELETE"} {
-		if code, _ := get(method, "/metrics"); code != 405 {
-			t.Errorf("%s: %d", method, code)
+		for _, path := range []string{"/metrics", "/", "/links/orders", "/incidents", "/bundles/x/run.json", "/live.js"} {
+			if code, _ := get(method, path); code != 405 {
+				t.Errorf("%s %s: %d", method, path, code)
+			}
 		}
 	}
 	if s.Open() {

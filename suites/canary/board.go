@@ -145,7 +145,7 @@ func (b *Board) alarm(r Round, key string, c *CauseState, root Root) []Change {
 		b.incidents[key], kind = i, Opened
 	case !i.Open(): // it came back
 		i.Flaps++
-		i.Ended, i.Why, i.Links = time.Time{}, "", nil
+		i.Ended, i.Why, i.Links, i.Bundle = time.Time{}, "", nil, ""
 		kind = Opened // its end was told, so this must be
 		if i.Flapping() {
 			kind = WentFlaps
@@ -168,6 +168,22 @@ func (b *Board) alarm(r Round, key string, c *CauseState, root Root) []Change {
 	}
 	b.told[key] = len(i.Links)
 	return append([]Change{{Kind: kind, At: r.Finished, Incident: i.clone()}}, ended...)
+}
+
+// shownBy notes the evidence bundle of the round that opened incidents, in them and in the changes.
+func (b *Board) shownBy(changes []Change, bundle string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for n := range changes {
+		c := &changes[n]
+		if c.Kind != Opened && c.Kind != WentFlaps {
+			continue
+		}
+		c.Incident.Bundle = bundle
+		if i := b.incidents[c.Incident.Key]; i != nil {
+			i.Bundle = bundle
+		}
+	}
 }
 
 // clear ends a cause on a link, and the incident when it was the last.
@@ -242,4 +258,11 @@ func (b *Board) Incidents() []Incident {
 		}
 	}
 	return open
+}
+
+// lastRounds says when the last round of each link ended.
+func (b *Board) lastRounds() map[string]time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.last)
 }

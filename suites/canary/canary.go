@@ -36,6 +36,9 @@ type Options struct {
 	Store     Store // nil: nothing is kept
 	// Restored gets the incidents that were open before, once, when the store was read; nil: nobody asks.
 	Restored func(open []Incident)
+	// Keep names the evidence bundle that a round is kept in, "" for none; the changes are those that the round made. It is
+	// called in the rounds' way, concurrently, and must not wait. nil: no round is kept.
+	Keep func(r Round, changes []Change) string
 	// Concurrency bounds the rounds side by side; default 1024: of a fleet a part may be waiting for what never answers.
 	Concurrency int
 	// Now is the wall clock, for time stamps and maintenance windows; schedules follow the monotonic one. Default time.Now.
@@ -61,9 +64,11 @@ type Canary struct {
 	board     *Board
 	pulse     *pulse
 	keep      *keeper
-	slots     chan struct{} // rounds side by side
-	judging   chan struct{} // of which so many are judged
-	began     time.Time     // with a monotonic reading
+	slots     chan struct{}        // rounds side by side
+	judging   chan struct{}        // of which so many are judged
+	began     time.Time            // with a monotonic reading
+	wall      time.Time            // the wall clock then
+	resumed   map[string]time.Time // when the last rounds ended before a restart; nil after the start
 	out       []*queue
 
 	mu       sync.Mutex
@@ -85,7 +90,7 @@ func New(o Options) *Canary {
 	}
 	return &Canary{
 		o: o, catalogue: suites.Compile(o.Catalogue), seed: maphash.MakeSeed(), board: NewBoard(), pulse: &pulse{now: o.Now}, keep: newKeeper(o.Store),
-		slots: make(chan struct{}, o.Concurrency), judging: make(chan struct{}, runtime.GOMAXPROCS(0)), began: time.Now(),
+		slots: make(chan struct{}, o.Concurrency), judging: make(chan struct{}, runtime.GOMAXPROCS(0)), began: time.Now(), wall: o.Now(),
 		watchers: map[string]*watcher{},
 	}
 }
@@ -112,6 +117,9 @@ func (c *Canary) Run(ctx context.Context, links []provision.Link) error {
 	c.running = ctx
 	c.mu.Unlock()
 	c.Update(links)
+	c.mu.Lock()
+	c.resumed = nil // who is changed later is looked at soon
+	c.mu.Unlock()
 	<-ctx.Done()
 
 	c.mu.Lock()
@@ -193,6 +201,7 @@ func (c *Canary) Update(links []provision.Link) {
 		delete(wanted, name)
 		before := c.watchers[name]
 		w := newWatcher(c, l)
+		w.last = c.resumed[name]
 		var ctx context.Context
 		ctx, w.cancel = context.WithCancel(c.running)
 		c.watchers[name] = w
@@ -209,6 +218,11 @@ func (c *Canary) Update(links []provision.Link) {
 // publish takes a round in and tells everybody.
 func (c *Canary) publish(r Round, settings provision.Canary) {
 	changes := c.board.Apply(r, settings)
+	if c.o.Keep != nil {
+		if r.Bundle = c.o.Keep(r, changes); r.Bundle != "" {
+			c.board.shownBy(changes, r.Bundle)
+		}
+	}
 	for _, q := range c.out {
 		q.add(func(s Sink) error { return s.Round(r) }, false)
 	}
@@ -268,6 +282,7 @@ func (c *Canary) restore(ctx context.Context, links []provision.Link) ([]Change,
 		names = append(names, l.Name)
 	}
 	gone := c.board.Keep(names, c.o.Now().UTC())
+	c.resumed = c.board.lastRounds()
 	if c.o.Restored != nil {
 		c.o.Restored(c.board.Incidents())
 	}

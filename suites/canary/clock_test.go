@@ -9,7 +9,7 @@ import (
 
 func TestTheFleetSpreadsAfterASleep(t *testing.T) {
 	t.Parallel()
-	table, first := newTimetable("orders", 10*time.Second, time.Minute, 0)
+	table, first := newTimetable("orders", 10*time.Second, time.Minute, 0, start, 0, false)
 	if first < 0 || first > 10*time.Second {
 		t.Errorf("first %s", first)
 	}
@@ -22,6 +22,109 @@ func TestTheFleetSpreadsAfterASleep(t *testing.T) {
 	}
 	if table.after(due) != due+10*time.Second {
 		t.Error("the time itself is not later")
+	}
+}
+
+// After a restart links have the slots that they had, and one whose last round is not an interval ago waits for its next.
+func TestARestartKeepsTheSchedule(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, store, links := newWorld(t), &memory{}, fleet(20, every(10*time.Minute, time.Hour))
+		watch := func(store Store, d time.Duration) map[string][]Round {
+			sink := &heard{}
+			_, stop := run(t, Options{Look: w.look, Sinks: []Sink{sink}, Store: store}, links)
+			time.Sleep(d)
+			stop()
+			rounds := map[string][]Round{}
+			for _, l := range links {
+				rounds[l.Name] = sink.of(l.Name)
+			}
+			return rounds
+		}
+		slot := func(r Round) time.Duration { return time.Duration(r.Started.UnixNano()) % (10 * time.Minute) }
+		began := time.Now()
+		first := watch(store, 25*time.Minute)
+		time.Sleep(3 * time.Minute)
+		again := time.Now()
+		second := watch(store, 25*time.Minute)
+		resumed := 0
+		for _, l := range links {
+			before, after := first[l.Name], second[l.Name]
+			last := before[len(before)-1]
+			if len(before) < 3 || len(after) < 2 || before[0].Started.Sub(began) > settleIn {
+				t.Fatalf("%s: %d rounds, then %d, the first after %s", l.Name, len(before), len(after), before[0].Started.Sub(began))
+			}
+			if again.Sub(last.Finished) >= 10*time.Minute { // its slot was in the break: it is looked at soon
+				if after[0].Started.Sub(again) > settleIn {
+					t.Errorf("%s: the first round is %s after the restart", l.Name, after[0].Started.Sub(again))
+				}
+				continue
+			}
+			resumed++
+			for _, r := range append(before[1:], after...) {
+				if slot(r) != slot(last) {
+					t.Errorf("%s: a round at %s, another at %s", l.Name, slot(r), slot(last))
+				}
+			}
+			if gap := after[0].Started.Sub(last.Started); gap != 10*time.Minute {
+				t.Errorf("%s: the first round after the restart is %s after the last one before", l.Name, gap)
+			}
+			if after[0].ControlAge != 0 {
+				t.Errorf("%s: the control plane of before the restart is not known any more, its age is %s", l.Name, after[0].ControlAge)
+			}
+		}
+		if resumed < 10 {
+			t.Errorf("%d of 20 links went on where they were", resumed)
+		}
+		// Who was away for longer looks soon, and so does who kept nothing.
+		time.Sleep(2 * time.Hour)
+		for name, s := range map[string]Store{"a long break": store, "no state": nil} {
+			now := time.Now()
+			third := watch(s, time.Minute)
+			for _, l := range links {
+				if r := third[l.Name]; len(r) == 0 || r[0].Started.Sub(now) > settleIn {
+					t.Errorf("%s: %s is not looked at within %s", name, l.Name, settleIn)
+				}
+			}
+		}
+	})
+}
+
+// The control plane of a fleet that begins together is read at times of the links' own, the same after each restart.
+func TestControlPlanesAreReadAtTheirTimes(t *testing.T) {
+	t.Parallel()
+	const interval, control = 10 * time.Second, 5 * time.Minute
+	reads := map[string][]time.Duration{}
+	for _, began := range []time.Time{start, start.Add(37*time.Minute + 3*time.Second)} {
+		quarter := map[time.Duration]int{}
+		for i := range 400 {
+			name := fleet(i+1, every(interval, control))[i].Name
+			table, due := newTimetable(name, interval, control, 0, began, 0, false)
+			var at []time.Duration
+			for n := 0; len(at) < 4; n++ {
+				if table.readControl(due, n == 0) {
+					at = append(at, due)
+				}
+				due = table.after(due)
+			}
+			quarter[at[1]/(control/4)]++
+			for k := 1; k < len(at); k++ {
+				if gap := at[k] - at[k-1]; gap > control+interval || k > 1 && gap < control-interval {
+					t.Errorf("%s: read at %v", name, at)
+				}
+			}
+			reads[name] = append(reads[name], time.Duration(began.Add(at[3]).UnixNano())%control)
+		}
+		for q, n := range quarter {
+			if n > 160 {
+				t.Errorf("%d of 400 links read again in the quarter %d of the interval", n, q)
+			}
+		}
+	}
+	for name, at := range reads {
+		if at[0] != at[1] {
+			t.Errorf("%s: read at %s, after a restart at %s", name, at[0], at[1])
+		}
 	}
 }
 

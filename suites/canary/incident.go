@@ -25,6 +25,8 @@ type Incident struct {
 	Flaps    int             `json:"flaps,omitempty"` // how often it ended and came back
 	// Bundle names the evidence bundle of the round that opened it last; see Options.Keep.
 	Bundle string `json:"bundle,omitempty"`
+	// Runbook is the address of what to do about the cause; who tells it sets it.
+	Runbook string `json:"runbook,omitempty"`
 	// Links are those that have it, by name: of an incident that has ended, those that had it last.
 	Links []Affected `json:"links"`
 }

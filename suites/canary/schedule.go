@@ -8,16 +8,27 @@ import (
 // settleIn is the time over which first rounds are spread, so that a long interval is not waited for.
 const settleIn = 30 * time.Second
 
-// timetable says when a link's rounds are due: on a grid of its interval that is shifted by the link's name, so that
-// a fleet is spread evenly, the same way after each restart. All times are elapsed times since the canary began.
+// timetable says when a link's rounds are due: on a grid of its interval by the wall clock that is shifted by the link's
+// name, so that a fleet is spread evenly, the same way after each restart. All times are elapsed times since the canary began.
 type timetable struct {
-	interval, control time.Duration
-	phase             time.Duration // of the grid
-	nextControl       time.Duration // when the control plane is due
+	interval, control   time.Duration
+	phase, controlPhase time.Duration // of the grids
+	nextControl         time.Duration // when the control plane is due
 }
 
-func newTimetable(link string, interval, control, now time.Duration) (t timetable, first time.Duration) {
-	t = timetable{interval: interval, control: control, phase: onBeat(share(link, interval), interval), nextControl: now}
+// newTimetable makes one at now, of a canary that began at that time of the wall clock, and says when the first round is
+// due: on the grid, if the last one (as an elapsed time, known from before a restart) is not an interval ago; else soon.
+func newTimetable(link string, interval, control, now time.Duration, began time.Time, last time.Duration, known bool) (t timetable, first time.Duration) {
+	wall := func(share, interval time.Duration) time.Duration {
+		return (share - time.Duration(began.UnixNano())%interval + interval) % interval
+	}
+	t = timetable{
+		interval: interval, control: control, phase: wall(onBeat(share(link, interval), interval), interval),
+		controlPhase: wall(share(link+"/control", control), control), nextControl: now,
+	}
+	if known && last <= now && now-last < interval {
+		return t, t.after(now)
+	}
 	return t, now + onBeat(share(link, min(interval, settleIn)), interval)
 }
 
@@ -45,10 +56,13 @@ func mix(x uint64) uint64 {
 
 // after is the first time on the grid that is later than now. Rounds that were missed are not made up for.
 func (t *timetable) after(now time.Duration) time.Duration {
-	n := (now - t.phase) / t.interval
-	due := t.phase + n*t.interval
+	return gridAfter(now, t.phase, t.interval)
+}
+
+func gridAfter(now, phase, interval time.Duration) time.Duration {
+	due := phase + (now-phase)/interval*interval
 	for due <= now {
-		due += t.interval
+		due += interval
 	}
 	return due
 }
@@ -58,15 +72,19 @@ func (t *timetable) tooLate(due, now time.Duration) bool {
 	return now-due > max(t.interval/2, pulseLate)
 }
 
-// readControl says whether the control plane is due, and when it is, when the next time is: after the first time a link's
-// own share of the interval later, so that a fleet that began together does not stay together.
-func (t *timetable) readControl(link string, now time.Duration, first bool) bool {
+// readControl says whether the control plane is due, and when it is, when the next time is: on a grid too, so that a
+// fleet that began together does not stay together, and reads when it did before a restart.
+func (t *timetable) readControl(now time.Duration, first bool) bool {
 	if now < t.nextControl {
 		return false
 	}
-	t.nextControl = now + t.control
-	if first {
-		t.nextControl = now + t.control/2 + share(link+"/control", t.control/2)
+	if t.control == 0 { // the zero timetable, of one round
+		return true
 	}
+	least := now
+	if !first {
+		least += t.control / 2
+	}
+	t.nextControl = gridAfter(least, t.controlPhase, t.control)
 	return true
 }

@@ -20,7 +20,8 @@ type watcher struct {
 	settings provision.Canary
 	cancel   context.CancelFunc
 	done     chan struct{}
-	gone     bool // it was told to end; of the canary's mutex
+	gone     bool      // it was told to end; of the canary's mutex
+	last     time.Time // when the last round before a restart ended; zero: nobody knows, or it does not matter
 
 	times   timetable
 	known   *probes.Observation // the control plane as it was read last; nil before
@@ -61,7 +62,8 @@ func newWatcher(c *Canary, l provision.Link) *watcher {
 // watch makes rounds until the context ends.
 func (w *watcher) watch(ctx context.Context) {
 	var due time.Duration
-	w.times, due = newTimetable(w.link.Name, time.Duration(w.settings.Interval), time.Duration(w.settings.ControlInterval), w.c.elapsed())
+	w.times, due = newTimetable(w.link.Name, time.Duration(w.settings.Interval), time.Duration(w.settings.ControlInterval), w.c.elapsed(),
+		w.c.wall, w.last.Sub(w.c.wall), !w.last.IsZero())
 	for {
 		timer := time.NewTimer(due - w.c.elapsed())
 		select {
@@ -102,7 +104,7 @@ func (w *watcher) round(ctx context.Context) Round {
 	missed, _ := w.c.pulse.since(0)
 	var r Round
 	var calls int64
-	fresh := w.times.readControl(w.link.Name, began, w.known == nil) || w.known == nil
+	fresh := w.times.readControl(began, w.known == nil) || w.known == nil
 	if !fresh {
 		r = w.look(ctx, w.known)
 		calls += r.Calls

@@ -12,10 +12,14 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
+
+// checkTime bounds the search for damage when a file is opened: nobody is watched until then.
+const checkTime = 2 * time.Second
 
 // What the header of a history says. schemaVersion changes when a reader of the old one would misread it.
 const (
@@ -166,7 +170,12 @@ func (h *History) check(ctx context.Context) error {
 		return fmt.Errorf("%w: its layout is version %d, this one reads up to %d; update linkassay, or name another file", ErrNewer, version, schemaVersion)
 	}
 	var said string
-	if err := h.db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&said); err != nil {
+	bounded, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	switch err := h.db.QueryRowContext(bounded, "PRAGMA quick_check(1)").Scan(&said); {
+	case err != nil && bounded.Err() != nil && ctx.Err() == nil:
+		return nil // it is large: damage further on is told when it is read
+	case err != nil:
 		return err
 	}
 	if said != "ok" {

@@ -1,8 +1,10 @@
-package reports
+// Package chromium drives a headless Chromium in tests of pages.
+package chromium
 
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,25 +12,25 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 )
 
-// browser is a headless Chromium that speaks the DevTools protocol over a pipe: no port is opened.
-type browser struct {
+// Browser is a headless Chromium that speaks the DevTools protocol over a pipe: no port is opened.
+type Browser struct {
 	cmd    *exec.Cmd
 	out    io.WriteCloser
-	events chan event // of all pages; what nobody takes is kept
+	events chan Event // of all pages; what nobody takes is kept
 
 	mu      sync.Mutex
 	last    int
-	waiting map[int]chan event
+	waiting map[int]chan Event
 	gone    error
 }
 
-type event struct {
+// Event is something that the browser tells.
+type Event struct {
 	ID        int             `json:"id"`
 	Method    string          `json:"method"`
 	SessionID string          `json:"sessionId"`
@@ -39,8 +41,8 @@ type event struct {
 	} `json:"error"`
 }
 
-// startBrowser starts Chromium for one test, and ends it with the test.
-func startBrowser(t *testing.T) *browser {
+// Start starts Chromium for one test, and ends it with the test.
+func Start(t *testing.T) *Browser {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -73,7 +75,7 @@ func startBrowser(t *testing.T) *browser {
 		t.Fatal(err)
 	}
 	_, _ = theirIn.Close(), theirOut.Close()
-	b := &browser{cmd: cmd, out: out, waiting: map[int]chan event{}, events: make(chan event, 4096)}
+	b := &Browser{cmd: cmd, out: out, waiting: map[int]chan Event{}, events: make(chan Event, 4096)}
 	read := make(chan struct{})
 	go func() { defer close(read); b.read(in) }()
 	t.Cleanup(func() {
@@ -96,7 +98,7 @@ func startBrowser(t *testing.T) *browser {
 }
 
 // read hands answers to who waits for them and keeps events.
-func (b *browser) read(in io.Reader) {
+func (b *Browser) read(in io.Reader) {
 	r := bufio.NewReader(in)
 	for {
 		raw, err := r.ReadBytes(0)
@@ -110,7 +112,7 @@ func (b *browser) read(in io.Reader) {
 			b.mu.Unlock()
 			return
 		}
-		var e event
+		var e Event
 		if json.Unmarshal(raw[:len(raw)-1], &e) != nil {
 			continue
 		}
@@ -131,8 +133,8 @@ func (b *browser) read(in io.Reader) {
 	}
 }
 
-func (b *browser) call(ctx context.Context, session, method string, params any) (json.RawMessage, error) {
-	answer := make(chan event, 1)
+func (b *Browser) call(ctx context.Context, session, method string, params any) (json.RawMessage, error) {
+	answer := make(chan Event, 1)
 	b.mu.Lock()
 	if b.gone != nil || b.waiting == nil {
 		b.mu.Unlock()
@@ -170,29 +172,33 @@ func (b *browser) call(ctx context.Context, session, method string, params any) 
 	}
 }
 
-// tab is one page of the browser.
-type tab struct {
+// Browser is the tab's browser.
+func (p *Tab) Browser() *Browser { return p.b }
+
+// Tab is one page of the browser.
+type Tab struct {
 	t       *testing.T
-	b       *browser
+	b       *Browser
 	session string
 }
 
-func (b *browser) open(t *testing.T) *tab {
+// Open opens a tab.
+func (b *Browser) Open(t *testing.T) *Tab {
 	t.Helper()
-	p := &tab{t: t, b: b}
+	p := &Tab{t: t, b: b}
 	var made struct{ TargetID string }
-	p.must("Target.createTarget", map[string]any{"url": "about:blank"}, &made)
+	p.Must("Target.createTarget", map[string]any{"url": "about:blank"}, &made)
 	var attached struct{ SessionID string }
-	p.must("Target.attachToTarget", map[string]any{"targetId": made.TargetID, "flatten": true}, &attached)
+	p.Must("Target.attachToTarget", map[string]any{"targetId": made.TargetID, "flatten": true}, &attached)
 	p.session = attached.SessionID
 	for _, domain := range []string{"Page", "Runtime", "Network", "Log"} {
-		p.must(domain+".enable", nil, nil)
+		p.Must(domain+".enable", nil, nil)
 	}
 	return p
 }
 
-// must calls and fails the test with what was asked; result may be nil.
-func (p *tab) must(method string, params, result any) {
+// Must calls and fails the test with what was asked; result may be nil.
+func (p *Tab) Must(method string, params, result any) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -205,15 +211,21 @@ func (p *tab) must(method string, params, result any) {
 	}
 }
 
-// visit writes a page to a file, opens it, and returns what happened until it was loaded, and how long that took.
-func (p *tab) visit(page []byte) (events []event, took time.Duration) {
+// Visit writes a page to a file, opens it, and returns what happened until it was loaded, and how long that took.
+func (p *Tab) Visit(page []byte) (events []Event, took time.Duration) {
 	p.t.Helper()
 	path := filepath.Join(p.t.TempDir(), "report.html")
 	if err := os.WriteFile(path, page, 0o600); err != nil {
 		p.t.Fatal(err)
 	}
+	return p.Go("file://" + path)
+}
+
+// Go opens an address, and returns what happened until it was loaded, and how long that took.
+func (p *Tab) Go(address string) (events []Event, took time.Duration) {
+	p.t.Helper()
 	began := time.Now()
-	p.must("Page.navigate", map[string]any{"url": "file://" + path}, nil)
+	p.Must("Page.navigate", map[string]any{"url": address}, nil)
 	timeout := time.After(time.Minute)
 	for {
 		select {
@@ -223,8 +235,8 @@ func (p *tab) visit(page []byte) (events []event, took time.Duration) {
 			}
 			events = append(events, e)
 			if e.Method == "Page.loadEventFired" {
-				p.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 0)))", nil) // it was painted
-				return append(events, p.since()...), time.Since(began)
+				p.Evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 0)))", nil) // it was painted
+				return append(events, p.Since()...), time.Since(began)
 			}
 		case <-timeout:
 			p.t.Fatal("the page was not loaded within a minute")
@@ -232,8 +244,8 @@ func (p *tab) visit(page []byte) (events []event, took time.Duration) {
 	}
 }
 
-// since returns the events that are there.
-func (p *tab) since() (events []event) {
+// Since returns the events that are there.
+func (p *Tab) Since() (events []Event) {
 	for {
 		select {
 		case e := <-p.b.events:
@@ -246,8 +258,8 @@ func (p *tab) since() (events []event) {
 	}
 }
 
-// evaluate runs an expression in the page, past its policy, and waits for a promise.
-func (p *tab) evaluate(expression string, result any) {
+// Evaluate runs an expression in the page, past its policy, and waits for a promise.
+func (p *Tab) Evaluate(expression string, result any) {
 	p.t.Helper()
 	var answer struct {
 		Result struct {
@@ -258,7 +270,7 @@ func (p *tab) evaluate(expression string, result any) {
 			Exception struct{ Description string }
 		}
 	}
-	p.must("Runtime.evaluate", map[string]any{"expression": expression, "awaitPromise": true, "returnByValue": true}, &answer)
+	p.Must("Runtime.evaluate", map[string]any{"expression": expression, "awaitPromise": true, "returnByValue": true}, &answer)
 	if x := answer.ExceptionDetails; x != nil {
 		p.t.Fatalf("%.60s: %s %s", expression, x.Text, x.Exception.Description)
 	}
@@ -269,14 +281,14 @@ func (p *tab) evaluate(expression string, result any) {
 	}
 }
 
-// processorTime is how long processors were at work for all processes of the browser.
-func (b *browser) processorTime(t *testing.T) time.Duration {
+// ProcessorTime is how long processors were at work for all processes of the browser.
+func (b *Browser) ProcessorTime(t *testing.T) time.Duration {
 	t.Helper()
 	var answer struct {
 		ProcessInfo []struct{ CPUTime float64 } // seconds
 	}
-	whole := &tab{t: t, b: b}
-	whole.must("SystemInfo.getProcessInfo", nil, &answer)
+	whole := &Tab{t: t, b: b}
+	whole.Must("SystemInfo.getProcessInfo", nil, &answer)
 	var sum float64
 	for _, p := range answer.ProcessInfo {
 		sum += p.CPUTime
@@ -284,19 +296,21 @@ func (b *browser) processorTime(t *testing.T) time.Duration {
 	return time.Duration(sum * float64(time.Second))
 }
 
-// looks sets the width in pixels, the colour scheme and the medium (screen or print).
-func (p *tab) looks(width int, scheme, medium string) {
+// Looks sets the width in pixels, the colour scheme and the medium (screen or print).
+func (p *Tab) Looks(width int, scheme, medium string) {
 	p.t.Helper()
-	p.must("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}, nil)
-	p.must("Emulation.setEmulatedMedia", map[string]any{"media": medium, "features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
+	p.Must("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}, nil)
+	p.Must("Emulation.setEmulatedMedia", map[string]any{"media": medium, "features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
 }
 
-// axe is the source of axe-core, which make browser fetches.
-func axe(t *testing.T) string {
+// Axe is the source of axe-core, which make browser fetches.
+func Axe(t *testing.T) string {
 	t.Helper()
 	path := os.Getenv("AXE")
-	if path == "" {
-		path = filepath.Join("..", ".tools", "node_modules", "axe-core", "axe.min.js")
+	for up := ".."; path == "" && len(up) < 20; up = filepath.Join(up, "..") { // beside go.mod
+		if _, err := os.Stat(filepath.Join(up, "go.mod")); err == nil {
+			path = filepath.Join(up, ".tools", "node_modules", "axe-core", "axe.min.js")
+		}
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -305,5 +319,24 @@ func axe(t *testing.T) string {
 	return string(b)
 }
 
-// names of the reasons for which a page is looked at, as a path element.
-func slug(s string) string { return strings.ReplaceAll(s, " ", "-") }
+// Picture takes a picture of the top of the page.
+func (p *Tab) Picture(width, height int) []byte {
+	p.t.Helper()
+	var shot struct{ Data string }
+	p.Must("Page.captureScreenshot", map[string]any{"captureBeyondViewport": true, "clip": map[string]any{"x": 0, "y": 0, "width": width, "height": height, "scale": 1}}, &shot)
+	b, err := base64.StdEncoding.DecodeString(shot.Data)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return b
+}
+
+// Keep keeps a picture to be looked at, in the folder that PICTURES names; without one it does nothing.
+func Keep(t *testing.T, name string, b []byte) {
+	t.Helper()
+	if dir := os.Getenv("PICTURES"); dir != "" {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

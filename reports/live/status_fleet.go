@@ -1,0 +1,414 @@
+package live
+
+import (
+	"cmp"
+	"context"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/linkassay/linkassay/reports"
+	"github.com/linkassay/linkassay/reports/live/history"
+	"github.com/linkassay/linkassay/suites/canary"
+)
+
+// How much is shown.
+const (
+	shownLinks    = 200 // on one page
+	shownAffected = 20  // of an incident
+	shownOpen     = 50  // incidents on one page
+	unfolded      = 3   // of those
+	maxFilter     = 100 // bytes of what is filtered by
+	maxKey        = 300 // bytes of a cause
+)
+
+// The ways to group links.
+const (
+	byCause   = "cause"
+	byService = "service"
+	byAccount = "account"
+)
+
+// fleetFilter is what of the fleet is to be shown.
+type fleetFilter struct {
+	Name, State, Cause, By string
+	Page                   int // from 1
+}
+
+// fleetQuery reads a filter, which may be anything.
+func fleetQuery(q url.Values) fleetFilter {
+	bounded := func(key string, most int) string {
+		s := q.Get(key)
+		return reports.Clean(s[:min(len(s), most)])
+	}
+	f := fleetFilter{Name: bounded("q", maxFilter), State: q.Get("state"), Cause: bounded("cause", maxKey), By: q.Get("by"), Page: 1}
+	if !slices.Contains(states(), f.State) {
+		f.State = ""
+	}
+	if !slices.Contains([]string{byService, byAccount}, f.By) {
+		f.By = byCause
+	}
+	if n, err := strconv.Atoi(q.Get("page")); err == nil && n > 0 && n < 1e6 {
+		f.Page = n
+	}
+	return f
+}
+
+// with is the address of the page with another filter.
+func (f fleetFilter) with(change func(*fleetFilter)) string {
+	f.Page = 1
+	change(&f)
+	q := url.Values{}
+	for key, v := range map[string]string{"q": f.Name, "state": f.State, "cause": f.Cause} {
+		if v != "" {
+			q.Set(key, v)
+		}
+	}
+	if f.By != byCause {
+		q.Set("by", f.By)
+	}
+	if f.Page > 1 {
+		q.Set("page", strconv.Itoa(f.Page))
+	}
+	if len(q) == 0 {
+		return "/"
+	}
+	return "/?" + q.Encode()
+}
+
+// fleetPage is what the page of the fleet shows.
+type fleetPage struct {
+	Head      Head
+	Filter    fleetFilter
+	Total     int
+	Says      string
+	Failing   int
+	Counts    []stateCount
+	States    []string
+	Incidents []incidentRow
+	MoreOpen  int // incidents that there is no room for
+	Groups    []group
+	Matching  int // links
+	From, To  int
+	Before    string // address of the page before; "" is none
+	After     string
+	Clear     string // address without filters; "" when there are none
+	History   bool
+}
+
+// stateCount is how many links are in a state.
+type stateCount struct {
+	State string
+	N     int
+	URL   string
+	On    bool
+}
+
+// incidentRow is an open incident.
+type incidentRow struct {
+	canary.Incident
+	Shown   []canary.Affected
+	More    int
+	URL     string // of all its links
+	Runbook string
+	Bundle  string // "" where there is none any more
+
+	Unfolded bool
+}
+
+// group is links that belong together.
+type group struct {
+	Title  string
+	Cause  bool   // the title is one
+	Note   string // what they are
+	Counts string
+	Links  []linkRow
+
+	key     string
+	rank    int // of the state that comes first
+	failing int
+}
+
+// linkRow is a link in the list.
+type linkRow struct {
+	Name  string
+	State string
+	Last  canary.Round
+	What  string // why, shortly
+
+	service, account string
+}
+
+func (s *Status) fleet(f fleetFilter) fleetPage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	p := fleetPage{Head: Head{Now: now}, Filter: f, Total: len(s.links), States: states(), History: s.past != nil}
+	counts := map[string]int{}
+	var rows []linkRow
+	for name, l := range s.links {
+		row := linkRow{Name: name, State: l.state(now), Last: l.last, service: l.service, account: l.account}
+		counts[row.State]++
+		if strings.Contains(name, f.Name) && (f.State == "" || f.State == row.State) && (f.Cause == "" || row.has(f.Cause)) {
+			rows = append(rows, row)
+		}
+	}
+	for _, state := range states() {
+		if n := counts[state]; n > 0 || state == stateFailing {
+			p.Counts = append(p.Counts, stateCount{state, n, f.with(func(f *fleetFilter) { f.State = state }), f.State == state})
+		}
+	}
+	p.Head.Title = "linkassay canary"
+	if n := counts[stateFailing]; n > 0 {
+		p.Head.Title = thousands(n) + " failing · " + p.Head.Title
+	}
+	p.Failing = counts[stateFailing]
+	switch {
+	case p.Total == 0:
+		p.Says = "No links are watched"
+	case p.Failing == 0:
+		p.Says = "No link fails"
+	case p.Failing == 1:
+		p.Says = "1 link of " + thousands(p.Total) + " fails"
+	default:
+		p.Says = thousands(p.Failing) + " links of " + thousands(p.Total) + " fail"
+	}
+	if f.Name != "" || f.State != "" || f.Cause != "" {
+		p.Clear = (fleetFilter{By: f.By}).with(func(*fleetFilter) {})
+	}
+	p.page(rows)
+	p.Incidents, p.MoreOpen = s.openRows(func(canary.Incident) bool { return true })
+	return p
+}
+
+// page groups the rows and cuts out those of one page.
+func (p *fleetPage) page(rows []linkRow) {
+	groups := grouped(rows, p.Filter.By)
+	p.Matching = len(rows)
+	pages := max((len(rows)+shownLinks-1)/shownLinks, 1)
+	n := min(p.Filter.Page, pages)
+	first, last := (n-1)*shownLinks, min(n*shownLinks, len(rows))
+	p.From, p.To = min(first+1, last), last
+	at := 0
+	for _, g := range groups {
+		from, to := max(first-at, 0), min(last-at, len(g.Links))
+		at += len(g.Links)
+		if from < to {
+			g.Links = g.Links[from:to]
+			p.Groups = append(p.Groups, g)
+		}
+	}
+	if n > 1 {
+		p.Before = p.Filter.with(func(f *fleetFilter) { f.Page = n - 1 })
+	}
+	if n < pages {
+		p.After = p.Filter.with(func(f *fleetFilter) { f.Page = n + 1 })
+	}
+}
+
+// grouped puts links that belong together side by side, those that need somebody first.
+func grouped(rows []linkRow, by string) []group {
+	order := map[string]int{}
+	for i, state := range states() {
+		order[state] = i
+	}
+	all := map[string]*group{}
+	for _, r := range rows {
+		key, g := r.group(by)
+		if all[key] == nil {
+			g.key, g.rank = key, len(order)
+			all[key] = &g
+		}
+		x := all[key]
+		x.rank = min(x.rank, order[r.State])
+		if r.State == stateFailing {
+			x.failing++
+		}
+		x.Links = append(x.Links, r)
+	}
+	var groups []group
+	for _, g := range all {
+		slices.SortFunc(g.Links, func(a, b linkRow) int {
+			return cmp.Or(cmp.Compare(order[a.State], order[b.State]), cmp.Compare(a.Name, b.Name))
+		})
+		g.Counts = countsOf(g.Links)
+		groups = append(groups, *g)
+	}
+	slices.SortFunc(groups, func(a, b group) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(b.failing, a.failing), cmp.Compare(a.Title, b.Title), cmp.Compare(a.key, b.key))
+	})
+	return groups
+}
+
+func countsOf(rows []linkRow) string {
+	n := map[string]int{}
+	for _, r := range rows {
+		n[r.State]++
+	}
+	var words []string
+	for _, state := range states() {
+		if n[state] > 0 {
+			words = append(words, thousands(n[state])+" "+state)
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// group is the group of a link, without links: of what fails, by its first cause; of others, by whose service it is.
+func (r *linkRow) group(by string) (key string, g group) {
+	switch {
+	case by == byAccount:
+		return r.account, group{Title: r.account, Note: "consumer account"}
+	case by == byService:
+		return r.service, group{Title: r.service, Note: "service"}
+	}
+	for _, root := range r.Last.Roots {
+		if root.Required && r.State == stateFailing {
+			return root.Key, group{Title: root.Cause.Check, Cause: true, Note: string(root.Cause.Kind) + " " + root.Cause.ID}
+		}
+	}
+	return r.State + "\x00" + r.service, group{Title: r.service, Note: "service"}
+}
+
+// has says whether the link's last round found the cause.
+func (r *linkRow) has(cause string) bool {
+	return slices.ContainsFunc(r.Last.Roots, func(root canary.Root) bool { return root.Key == cause })
+}
+
+// Causes are the checks that fail the link.
+func (r linkRow) Causes() []string {
+	var checks []string
+	for _, root := range r.Last.Roots {
+		if root.Required {
+			checks = append(checks, root.Cause.Check)
+		}
+	}
+	return checks
+}
+
+// openRows are the open incidents that pick picks, those with most links first. The caller holds s.mu.
+func (s *Status) openRows(pick func(canary.Incident) bool) (rows []incidentRow, more int) {
+	for _, i := range s.open {
+		if !pick(i) {
+			continue
+		}
+		row := incidentRow{
+			Incident: i, Shown: i.Links, URL: (fleetFilter{By: byCause}).with(func(f *fleetFilter) { f.Cause = i.Key }),
+			Runbook: s.runbooks.Of(i.Cause.Check), Bundle: s.bundleOf(i.Bundle),
+		}
+		if n := len(i.Links) - shownAffected; n > 0 {
+			row.Shown, row.More = i.Links[:shownAffected], n
+		}
+		rows = append(rows, row)
+	}
+	slices.SortFunc(rows, func(a, b incidentRow) int {
+		return cmp.Or(cmp.Compare(len(b.Links), len(a.Links)), cmp.Compare(a.Key, b.Key))
+	})
+	if more = len(rows) - shownOpen; more > 0 {
+		rows = rows[:shownOpen]
+	}
+	for i := range rows[:min(len(rows), unfolded)] {
+		rows[i].Unfolded = true
+	}
+	return rows, max(more, 0)
+}
+
+// bundleOf is a bundle's name if it can be shown. The caller holds s.mu.
+func (s *Status) bundleOf(name string) string {
+	if name == "" || s.evidence == nil || !s.evidence.Has(name) {
+		return ""
+	}
+	return name
+}
+
+// incidentsPage is what the page of all incidents shows.
+type incidentsPage struct {
+	Head    Head
+	Past    []pastRow
+	History bool
+	Problem string
+	Spans   []choice
+	More    bool
+}
+
+// pastRow is an incident of the past, or one that is open.
+type pastRow struct {
+	history.Past
+	Bundle, Runbook, URL string
+	Lasted               time.Duration
+}
+
+// shownPast are the incidents of the past on one page.
+const shownPast = 200
+
+func (s *Status) incidents(ctx context.Context, asked string) incidentsPage {
+	s.mu.Lock()
+	past := s.past
+	s.mu.Unlock()
+	now := s.now()
+	back, spans := chosen(asked, "7d", func(key string) string { return "/incidents?since=" + key })
+	p := incidentsPage{Head: Head{Title: "Incidents · linkassay canary", Now: now}, History: past != nil, Spans: spans}
+	if past == nil {
+		return p
+	}
+	all, err := past.Incidents(ctx, "", now.Add(-back), shownPast+1)
+	if err != nil {
+		p.Problem = err.Error()
+	}
+	p.Past, p.More = s.pastRows(all[:min(len(all), shownPast)], now), len(all) > shownPast
+	return p
+}
+
+func (s *Status) pastRows(all []history.Past, now time.Time) (rows []pastRow) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, i := range all {
+		end := i.Ended
+		if i.Open() {
+			end = now
+		}
+		rows = append(rows, pastRow{
+			Past: i, Bundle: s.bundleOf(i.Bundle), Runbook: s.runbooks.Of(i.Cause.Check), Lasted: end.Sub(i.Since),
+			URL: (fleetFilter{By: byCause}).with(func(f *fleetFilter) { f.Cause = i.Key }),
+		})
+	}
+	return rows
+}
+
+// choice is a lookback as a page offers it.
+type choice struct {
+	Label, URL string
+	On         bool
+}
+
+// lookback is a time that can be looked back.
+type lookback struct {
+	key, label string
+	back       time.Duration
+}
+
+func lookbacks() []lookback {
+	const day = 24 * time.Hour
+	return []lookback{
+		{"1h", "1 hour", time.Hour}, {"6h", "6 hours", 6 * time.Hour}, {"1d", "1 day", day}, {"7d", "7 days", 7 * day}, {"30d", "30 days", 30 * day}, {"120d", "120 days", 120 * day},
+	}
+}
+
+// chosen is how far back is asked for, and what else can be.
+func chosen(asked, standard string, address func(key string) string) (time.Duration, []choice) {
+	all := lookbacks()
+	if !slices.ContainsFunc(all, func(c lookback) bool { return c.key == asked }) {
+		asked = standard
+	}
+	var back time.Duration
+	var choices []choice
+	for _, c := range all {
+		if c.key == asked {
+			back = c.back
+		}
+		choices = append(choices, choice{c.label, address(c.key), c.key == asked})
+	}
+	return back, choices
+}
