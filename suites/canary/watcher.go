@@ -28,6 +28,7 @@ type watcher struct {
 	readAt  time.Duration // when the control plane was read last, all of it
 	lost    bool          // it could not be since
 	roots   []Root        // of the last round that was told
+	bad     int           // bad rounds in a row
 	choice  suites.Choice
 	judged  lastJudged
 }
@@ -106,7 +107,8 @@ func (w *watcher) round(ctx context.Context) Round {
 	if !fresh {
 		r = w.look(ctx, w.known)
 		calls += r.Calls
-		fresh = r.Outcome == Bad && !known(r.Roots, w.roots)
+		// What makes an incident was read as often as it is counted: one answer of an API is one failure.
+		fresh = r.Outcome == Bad && (!known(r.Roots, w.roots) || w.bad < w.settings.Alarm.Failures)
 	}
 	if fresh && ctx.Err() == nil {
 		now := w.look(w.sharing(ctx, r.Outcome == Bad), nil)
@@ -147,10 +149,10 @@ func (w *watcher) round(ctx context.Context) Round {
 	}
 	switch r.Outcome {
 	case Bad:
-		w.roots = r.Roots
+		w.roots, w.bad = r.Roots, w.bad+1
 		w.times.nextControl = min(w.times.nextControl, began+w.times.control/hurry)
 	case Good:
-		w.roots = nil
+		w.roots, w.bad = nil, 0
 	}
 	return r
 }
