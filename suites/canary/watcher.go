@@ -101,6 +101,7 @@ func (w *watcher) wait(ctx context.Context) Round {
 func (w *watcher) round(ctx context.Context) Round {
 	began, wall := w.c.elapsed(), w.c.o.Now().UTC()
 	missed, _ := w.c.pulse.since(0)
+	strained := w.c.pulse.strained()
 	var r Round
 	var calls int64
 	fresh := w.times.readControl(w.link.Name, began, w.known == nil) || w.known == nil
@@ -138,6 +139,9 @@ func (w *watcher) round(ctx context.Context) Round {
 	}
 	if _, why := w.c.pulse.since(missed); why != "" {
 		r.Outcome, r.Reason, r.Roots = Interrupted, why, nil
+	}
+	if r.Outcome == Bad && !known(r.Roots, w.roots) && w.c.pulse.strained() > strained {
+		r.Outcome, r.Reason, r.Roots = Interrupted, errStrained.Error(), nil
 	}
 	r.Link, r.Started, r.Finished, r.Calls = w.link.Name, wall, w.c.o.Now().UTC(), calls
 	r.Took = w.c.elapsed() - began
