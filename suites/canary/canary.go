@@ -315,3 +315,6 @@ func (c *Canary) save(ctx context.Context, wait time.Duration) error {
 
 // errStopped is why a round was interrupted that the end of the canary cut short.
 var errStopped = errors.New("the canary was stopped")
+
+// errStrained is why a round was interrupted that found something new while this process waited for a processor.
+var errStrained = fmt.Errorf("this host is too busy to measure: the canary had to wait more than %s to run", busyLate)

@@ -1,10 +1,14 @@
 package canary
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/linkassay/linkassay/probes"
+	"github.com/linkassay/linkassay/provision"
 )
 
 func TestTheFleetSpreadsAfterASleep(t *testing.T) {
@@ -178,4 +182,56 @@ func TestAClockThatJumpsMakesNoIncident(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A canary that has to wait for a processor takes answers for late that were there: what it finds new then is no failure, and what it
+// knew goes on.
+func TestABusyHostFindsNothingNew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, sink := newWorld(t), &heard{}
+		var c *Canary
+		var busy atomic.Bool
+		look := func(ctx context.Context, l provision.Link, known *probes.Observation) (*probes.Observation, int64) {
+			o, n := w.look(ctx, l, known)
+			if now := time.Now(); busy.Load() {
+				c.pulse.tick(now.Add(2 * time.Second))
+				c.pulse.tick(now)
+			}
+			return o, n
+		}
+		c, stop := run(t, Options{Look: look, Sinks: []Sink{sink}}, fleet(2, every(10*time.Second, time.Minute)))
+		time.Sleep(time.Minute)
+		busy.Store(true)
+		w.set("no-healthy-target", "", false)
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		rounds := sink.of("link-000")
+		if last := rounds[len(rounds)-1]; last.Outcome != Interrupted || last.Reason != errStrained.Error() || len(sink.changes) != 0 {
+			t.Errorf("%s %q, %q", last.Outcome, last.Reason, sink.kinds())
+		}
+		busy.Store(false)
+		time.Sleep(time.Minute)
+		busy.Store(true)
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if kinds := sink.kinds(); len(c.Incidents()) != 1 || kinds[0] != Opened || len(kinds) > 2 {
+			t.Errorf("%q", kinds)
+		}
+		stop()
+	})
+}
+
+func TestThePulseFeelsAWait(t *testing.T) {
+	t.Parallel()
+	p, at := &pulse{}, time.Now()
+	for i, tt := range []struct {
+		after time.Duration
+		busy  int
+	}{{0, 0}, {time.Second, 0}, {1400 * time.Millisecond, 0}, {600 * time.Millisecond, 0}, {1600 * time.Millisecond, 1}, {time.Second, 1}, {3 * time.Second, 2}} {
+		at = at.Add(tt.after)
+		if p.tick(at); p.busy != tt.busy {
+			t.Errorf("tick %d: felt %d waits, expected %d", i+1, p.busy, tt.busy)
+		}
+	}
 }

@@ -108,6 +108,27 @@ func TestWhatCanNotBeAskedIsNoIncident(t *testing.T) {
 	}
 }
 
+// An API that says something wrong for a moment is one failure, however many rounds go by until it is due again.
+func TestOneWrongAnswerIsOneFailure(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, sink := newWorld(t), &heard{}
+		_, stop := run(t, Options{Look: w.look, Sinks: []Sink{sink}}, fleet(1, every(10*time.Second, 10*time.Minute)))
+		time.Sleep(5 * time.Minute)
+		w.set("txt-missing", "", false)
+		for reads := w.readOf("link-000"); w.readOf("link-000") == reads; {
+			time.Sleep(50 * time.Millisecond)
+		}
+		w.set("healthy", "", false)
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if kinds := sink.kinds(); !slices.Equal(kinds, []ChangeKind{Recovered}) {
+			t.Errorf("%q", kinds)
+		}
+		stop()
+	})
+}
+
 // A host that has lost its resolver can ask neither names nor APIs: one incident, which stays as long as that.
 func TestAHostThatIsCutOffIsOneIncident(t *testing.T) {
 	t.Parallel()

@@ -16,12 +16,16 @@ type pulse struct {
 	missed     int    // how often something was noticed
 	last       string // and what it was
 	wall, mono time.Time
+	busy       int       // how often it was late by more than busyLate
+	ticked     time.Time // when it was taken by its own clock last
 }
 
-// How the pulse is taken. A machine that is merely busy is late by less.
+// How the pulse is taken. A machine that is merely busy is late by less; but what waits so long to run as busyLate, takes answers
+// for late that were there.
 const (
 	pulseEvery = time.Second
 	pulseLate  = 5 * time.Second
+	busyLate   = 500 * time.Millisecond
 )
 
 // watch takes the pulse until the context ends.
@@ -29,6 +33,7 @@ func (p *pulse) watch(ctx context.Context) {
 	tick := time.NewTicker(pulseEvery)
 	defer tick.Stop()
 	for {
+		p.tick(time.Now())
 		p.beat(time.Now(), p.now())
 		select {
 		case <-ctx.Done():
@@ -36,6 +41,30 @@ func (p *pulse) watch(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// tick is the pulse's own clock.
+func (p *pulse) tick(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.late(now) {
+		p.busy++
+	}
+	p.ticked = now
+}
+
+func (p *pulse) late(now time.Time) bool {
+	return !p.ticked.IsZero() && now.Sub(p.ticked) > pulseEvery+busyLate
+}
+
+// strained says how often this process had to wait for a processor, the present included.
+func (p *pulse) strained() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.late(time.Now()) {
+		return p.busy + 1
+	}
+	return p.busy
 }
 
 // beat compares both clocks with those of the beat before. mono has a monotonic reading.

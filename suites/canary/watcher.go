@@ -29,6 +29,7 @@ type watcher struct {
 	readAt  time.Duration // when the control plane was read last, all of it
 	lost    bool          // it could not be since
 	roots   []Root        // of the last round that was told
+	bad     int           // bad rounds in a row
 	choice  suites.Choice
 	judged  lastJudged
 }
@@ -102,13 +103,15 @@ func (w *watcher) wait(ctx context.Context) Round {
 func (w *watcher) round(ctx context.Context) Round {
 	began, wall := w.c.elapsed(), w.c.o.Now().UTC()
 	missed, _ := w.c.pulse.since(0)
+	strained := w.c.pulse.strained()
 	var r Round
 	var calls int64
 	fresh := w.times.readControl(began, w.known == nil) || w.known == nil
 	if !fresh {
 		r = w.look(ctx, w.known)
 		calls += r.Calls
-		fresh = r.Outcome == Bad && !known(r.Roots, w.roots)
+		// What makes an incident was read as often as it is counted: one answer of an API is one failure.
+		fresh = r.Outcome == Bad && (!known(r.Roots, w.roots) || w.bad < w.settings.Alarm.Failures)
 	}
 	if fresh && ctx.Err() == nil {
 		now := w.look(w.sharing(ctx, r.Outcome == Bad), nil)
@@ -139,6 +142,9 @@ func (w *watcher) round(ctx context.Context) Round {
 	if _, why := w.c.pulse.since(missed); why != "" {
 		r.Outcome, r.Reason, r.Roots = Interrupted, why, nil
 	}
+	if r.Outcome == Bad && !known(r.Roots, w.roots) && w.c.pulse.strained() > strained {
+		r.Outcome, r.Reason, r.Roots = Interrupted, errStrained.Error(), nil
+	}
 	r.Link, r.Started, r.Finished, r.Calls = w.link.Name, wall, w.c.o.Now().UTC(), calls
 	r.Took = w.c.elapsed() - began
 	if w.lost {
@@ -149,10 +155,10 @@ func (w *watcher) round(ctx context.Context) Round {
 	}
 	switch r.Outcome {
 	case Bad:
-		w.roots = r.Roots
+		w.roots, w.bad = r.Roots, w.bad+1
 		w.times.nextControl = min(w.times.nextControl, began+w.times.control/hurry)
 	case Good:
-		w.roots = nil
+		w.roots, w.bad = nil, 0
 	}
 	return r
 }

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/linkassay/linkassay/suites/canary"
+)
+
+// told is what the canary tells, as a sink.
+type told struct {
+	mu       sync.Mutex
+	changes  []canary.Change
+	outcomes map[canary.Outcome]int
+	last     map[string]canary.Outcome // by link
+	reasons  map[string]int            // why rounds could not be told
+	rounds   int
+}
+
+func newTold() *told {
+	return &told{outcomes: map[canary.Outcome]int{}, last: map[string]canary.Outcome{}, reasons: map[string]int{}}
+}
+
+func (t *told) Round(r canary.Round) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rounds++
+	t.outcomes[r.Outcome]++
+	t.last[r.Link] = r.Outcome
+	if r.Outcome == canary.Untold || r.Outcome == canary.Interrupted {
+		t.reasons[r.Reason]++
+	}
+	return nil
+}
+
+func (t *told) Change(c canary.Change) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.changes = append(t.changes, c)
+	return nil
+}
+
+// good is how many links were good in their last round.
+func (t *told) good() (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, o := range t.last {
+		if o == canary.Good {
+			n++
+		}
+	}
+	return n
+}
+
+// since are the changes that were told from a moment on.
+func (t *told) since(at time.Time) []canary.Change {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(t.changes), func(c canary.Change) bool { return c.At.Before(at) })
+}
+
+// sample is what the process takes at one moment.
+type sample struct {
+	at         time.Duration
+	rss, heap  uint64 // bytes
+	goroutines int
+}
+
+func take(began time.Time) sample {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	s := sample{at: time.Since(began), heap: m.HeapAlloc, goroutines: runtime.NumGoroutine()}
+	if b, err := os.ReadFile("/proc/self/statm"); err == nil {
+		if f := strings.Fields(string(b)); len(f) > 1 {
+			pages, _ := strconv.ParseUint(f[1], 10, 64)
+			s.rss = pages * uint64(os.Getpagesize())
+		}
+	}
+	return s
+}
+
+// thirds are the medians of the first and the last third of samples.
+func thirds(all []sample, of func(sample) float64) (first, last float64) {
+	n := max(len(all)/3, 1)
+	return middle(all[:n], of), middle(all[len(all)-n:], of)
+}
+
+func middle(all []sample, of func(sample) float64) float64 {
+	var v []float64
+	for _, s := range all {
+		v = append(v, of(s))
+	}
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+// flat says what grew from the first third to the last: by more than a fifth and by more than some.
+func flat(all []sample) (wrong []string) {
+	for _, m := range []struct {
+		name string
+		of   func(sample) float64
+		some float64
+		unit string
+	}{
+		{"RSS", func(s sample) float64 { return float64(s.rss) / (1 << 20) }, 30, "MB"},
+		{"heap", func(s sample) float64 { return float64(s.heap) / (1 << 20) }, 30, "MB"},
+		{"goroutines", func(s sample) float64 { return float64(s.goroutines) }, 200, ""},
+	} {
+		first, last := thirds(all, m.of)
+		fmt.Printf("%-12s first third %8.0f %s, last third %8.0f %s\n", m.name, first, m.unit, last, m.unit)
+		if last > first*1.2 && last > first+m.some {
+			wrong = append(wrong, fmt.Sprintf("%s grew from %.0f to %.0f %s", m.name, first, last, m.unit))
+		}
+	}
+	return wrong
+}
