@@ -15,7 +15,7 @@ RACE := ./provision/... ./probes/... ./suites/canary/... ./reports/live/...
 SEED ?= 1
 RUNS ?= 1000
 
-.PHONY: all build demo test faults healthy tamper byhand pace race bench lint fuzz cross schema docs browser pictures clean
+.PHONY: all build demo test faults healthy tamper byhand pace race bench soak lint fuzz cross schema docs browser pictures clean
 
 all: build
 
@@ -56,6 +56,12 @@ race:
 
 bench: build
 	$(GO) run ./bench -binary ./$(BIN) -out bench/results.json
+
+# A canary watches a fleet in the lab while things break and are mended, by seed: make soak SOAK=30m SEED=7. Ten minutes and more is at 1,000 links.
+SOAK ?= 3m
+
+soak:
+	$(GO) run ./bench/soak -for $(SOAK) -seed $(SEED)
 
 # Ten seconds for each fuzz target. Making a finding smaller is bounded: of large inputs it would take them all.
 fuzz:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -22,70 +23,80 @@ type bout struct {
 	shared                            map[string]bool
 }
 
-// slack is what a round, a health check and a busy machine may take beside the rounds that are counted.
-const slack = 15 * time.Second
+// slack is what a round that waits for what is dark, a health check and a busy machine may take beside the rounds that are counted.
+const slack = 30 * time.Second
 
-// within is how soon an incident must be open, list all links, and be cleared. Where the control plane has to be read anew
-// for that, it is read five times as often as else while something fails.
+// openWithin, allWithin and clearWithin are how soon an incident must be open, list all links, and be cleared. Where the control plane
+// has to be read anew for that, it is read five times as often as else while something fails.
 func (s *soak) openWithin() time.Duration { return alarmAfter*s.interval + slack }
 func (s *soak) allWithin() time.Duration  { return (alarmAfter+1)*s.interval + slack }
 func (s *soak) clearWithin() time.Duration {
 	return max(s.control/5, s.interval) + (clearAfter+1)*s.interval + slack
 }
 
+// usual is how long a fault and its end take, mostly.
+func (s *soak) usual() time.Duration { return (alarmAfter+clearAfter+2)*s.interval + s.control/5 }
+
 // run lets faults come and go, so many at a time, and then the API throttle.
-func (s *soak) run(ctx context.Context, r *rand.Rand, length time.Duration, side int) {
-	s.slots = map[string]bool{}
+func (s *soak) run(ctx context.Context, r *rand.Rand) {
 	if !s.until(2*s.interval+2*time.Minute, func() bool { return s.heard.good() == len(s.f.links) }) {
 		s.wrong(fmt.Errorf("%d of %d links are good before anything is broken: %v", s.heard.good(), len(s.f.links), s.heard.reasons))
 		return
 	}
 	s.began = time.Now()
 	used := cpuTime()
+	s.before = s.rest(ctx)
 	var beside sync.WaitGroup
 	sampling, stop := context.WithCancel(ctx)
 	beside.Go(func() { s.sample(sampling) })
+	beside.Go(func() { s.feel(sampling) })
 	kinds := s.f.kinds()
-	next, used2 := turns(r, kinds), map[string]bool{}
+	next := turns(r, kinds)
 	var choosing sync.Mutex
 	var slots sync.WaitGroup
-	for slot := range side {
+	for slot := range s.side {
 		slots.Go(func() {
 			s.pause(ctx, time.Duration(slot)*s.interval/2)
-			for time.Since(s.began) < length {
+			for first := true; first || time.Since(s.began)+s.usual()+5*s.interval < s.length; first = false { // the rest is for the throttling
 				choosing.Lock()
-				f, ok := choose(r, kinds, next(), used2)
+				f, ok := choose(r, kinds, next(), s.slots)
 				hold := time.Duration(r.Float64() * float64(s.interval))
-				used2[f.on] = true // once only: what comes back within half an hour is told otherwise
+				if s.slots[f.on] = true; len(s.slots) > len(s.f.services)+len(s.f.vpcs)-2*s.side {
+					clear(s.slots) // all had their turn; what comes back within half an hour is told as the same
+				}
 				choosing.Unlock()
-				if !ok {
-					continue
+				if ok {
+					s.bout(ctx, f, hold)
 				}
-				s.bout(ctx, f, hold)
-				s.pause(ctx, time.Duration(s.interval/4))
-				if len(used2) >= len(s.f.services)+len(s.f.vpcs)-side {
-					choosing.Lock()
-					clear(used2)
-					choosing.Unlock()
-				}
+				s.pause(ctx, s.interval/4)
 			}
 		})
 	}
 	slots.Wait()
-	s.throttled(ctx)
-	s.cpu = cpuTime() - used
 	stop()
 	beside.Wait()
+	s.throttled(ctx)
+	s.cpu = cpuTime() - used
+	s.behind = s.rest(ctx)
 	if open := s.open(); len(open) > 0 {
 		s.wrong(fmt.Errorf("%d incidents are open when all is mended, the first %s", len(open), open[0].Key))
 	}
+}
+
+// rest samples what the process takes while nothing is broken, for an interval.
+func (s *soak) rest(ctx context.Context) (all []sample) {
+	for end := time.Now().Add(s.interval); time.Now().Before(end); s.pause(ctx, time.Second) {
+		runtime.GC()
+		all = append(all, take(s.began))
+	}
+	return all
 }
 
 // throttled lets the API refuse everything: nothing may be told.
 func (s *soak) throttled(ctx context.Context) {
 	before, account := time.Now(), s.f.lab.Link().Consumer.Account
 	s.f.lab.Throttle(account, true)
-	s.pause(ctx, s.control/2)
+	s.pause(ctx, 2*s.interval)
 	s.f.lab.Throttle(account, false)
 	s.pause(ctx, 2*s.interval)
 	s.silent(before, "while the API throttled")
@@ -205,9 +216,7 @@ func (s *soak) finish(b *bout) {
 	if b.cleared.IsZero() && len(b.links) == 0 {
 		b.cleared = b.undone
 	}
-	if !s.quiet {
-		fmt.Println(b.line(s.began))
-	}
+	fmt.Println(b.line(s.began))
 }
 
 func after(from, to time.Time) string {
@@ -233,6 +242,21 @@ func (s *soak) sample(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// feel notes by how much the process was late at most when it wanted to run: what it measured then says little.
+func (s *soak) feel(ctx context.Context) {
+	const beat = 100 * time.Millisecond
+	tick := time.NewTicker(beat)
+	defer tick.Stop()
+	for last := time.Now(); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		s.late, last = max(s.late, time.Since(last)-beat), time.Now()
 	}
 }
 
@@ -290,9 +314,14 @@ func (s *soak) report() error {
 	fmt.Printf("%d rounds: %v; could not tell: %v\n", s.heard.rounds, s.heard.outcomes, s.heard.reasons)
 	if len(s.samples) > 0 {
 		span := s.samples[len(s.samples)-1].at
-		fmt.Printf("%.2f cores for canary and lab in one process, over %s\n", s.cpu.Seconds()/span.Seconds(), span.Round(time.Second))
-		for _, w := range flat(s.samples) {
+		fmt.Printf("%.2f cores for canary and lab in one process, over %s; late by %s at most\n", s.cpu.Seconds()/span.Seconds(), span.Round(time.Second), s.late.Round(time.Millisecond))
+		for _, w := range flat("at rest, before and after", s.before, s.behind) {
 			s.wrong(errors.New(w))
+		}
+		if third := len(s.samples) / 3; span > 10*time.Minute {
+			for _, w := range flat("first and last third", s.samples[:third], s.samples[len(s.samples)-third:]) {
+				s.wrong(errors.New(w))
+			}
 		}
 	}
 	if faults == 0 {

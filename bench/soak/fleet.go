@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -28,10 +29,12 @@ const (
 // fleet is a lab with services, VPCs, and a link from each VPC to each service.
 type fleet struct {
 	lab                *lab.Lab
-	provider, consumer *awsapi.Clients
+	provider, consumer *awsapi.Clients    // who builds, breaks and mends
+	watching           [2]*awsapi.Clients // the canary's, of both sides, which share what they read
 	services           []*service
 	vpcs               []*vpc
 	links              []provision.Link
+	engine             *probes.Engine
 	from               map[string][]probes.Placed // vantages, by link
 }
 
@@ -54,11 +57,13 @@ type vpc struct {
 
 // build starts a lab and builds a fleet of at least so many links, at the given pace.
 func build(ctx context.Context, links int, seed uint64, settings provision.Canary) (f *fleet, err error) {
-	l, err := lab.Start(ctx, lab.Options{Seed: seed})
+	timing := lab.Brisk()
+	timing.HealthScale = 10 // a second between health checks: a tenth of that would be most of the machine's work
+	l, err := lab.Start(ctx, lab.Options{Seed: seed, Timing: timing})
 	if err != nil {
 		return nil, err
 	}
-	f = &fleet{lab: l, from: map[string][]probes.Placed{}}
+	f = &fleet{lab: l, engine: probes.NewEngine(0), from: map[string][]probes.Placed{}}
 	walk := l.Link()
 	if f.provider, err = l.Open(ctx, walk.Provider.Party, walk.Region); err != nil {
 		return f, err
@@ -66,18 +71,27 @@ func build(ctx context.Context, links int, seed uint64, settings provision.Canar
 	if f.consumer, err = l.Open(ctx, walk.Consumer.Party, walk.Region); err != nil {
 		return f, err
 	}
+	for i, profile := range []string{walk.Provider.Profile, walk.Consumer.Profile} {
+		id, secret, _ := l.Credentials(profile)
+		f.watching[i], err = awsapi.Open(ctx, awsapi.Access{Region: walk.Region}, awsapi.WithStatic(l.URL(), id, secret), awsapi.WithSharing(awsapi.Sharing{}))
+		if err != nil {
+			return f, err
+		}
+	}
 	zones, err := f.consumer.EC2.DescribeAvailabilityZones(ctx, &ec2.DescribeAvailabilityZonesInput{})
 	if err != nil {
 		return f, err
 	}
 	ids := []string{*zones.AvailabilityZones[0].ZoneId, *zones.AvailabilityZones[1].ZoneId}
 	services := min(servicesOf, links)
-	for i := range services {
-		s, err := f.addService(ctx, walk, i, ids)
-		if err != nil {
-			return f, fmt.Errorf("service %d: %w", i, err)
+	f.services = make([]*service, services)
+	if err := side(services, 8, func(i int) (err error) {
+		if f.services[i], err = f.addService(ctx, walk, i, ids); err != nil {
+			err = fmt.Errorf("service %d: %w", i, err)
 		}
-		f.services = append(f.services, s)
+		return err
+	}); err != nil {
+		return f, err
 	}
 	for i := range (links + services - 1) / services {
 		v, err := f.addVPC(ctx, i, ids)
@@ -122,6 +136,12 @@ func (f *fleet) addService(ctx context.Context, walk provision.Link, i int, zone
 	}
 	s.listener = listeners.Listeners[0]
 	s.group = *s.listener.DefaultActions[0].TargetGroupArn
+	// Targets that leave do so at once: as long as they drain, none is healthy, which is another cause than that none is registered.
+	if _, err := f.provider.ELB.ModifyTargetGroupAttributes(ctx, &elb.ModifyTargetGroupAttributesInput{
+		TargetGroupArn: &s.group, Attributes: []elbtypes.TargetGroupAttribute{{Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String("0")}},
+	}); err != nil {
+		return nil, err
+	}
 	health, err := f.provider.ELB.DescribeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: &s.group})
 	if err != nil {
 		return nil, err
@@ -204,34 +224,43 @@ func (f *fleet) addLink(ctx context.Context, walk provision.Link, name string, v
 func (f *fleet) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
+	return side(len(f.links), 16, func(i int) error { return f.name(ctx, f.links[i].Consumer.EndpointID, true) })
+}
+
+// side does n things, so many side by side.
+func side(n, most int, do func(int) error) error {
+	errs := make([]error, n)
+	slots := make(chan struct{}, most)
 	var wg sync.WaitGroup
-	errs := make(chan error, len(f.links))
-	slots := make(chan struct{}, 16)
-	for _, l := range f.links {
+	for i := range n {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			errs <- f.name(ctx, l.Consumer.EndpointID, true)
+			errs[i] = do(i)
 		})
 	}
 	wg.Wait()
-	for range f.links {
-		if err := <-errs; err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
-// name waits for an endpoint, and switches its private name on or off.
+// name switches an endpoint's private name on or off, and waits until that is so.
 func (f *fleet) name(ctx context.Context, endpoint string, on bool) error {
+	if err := f.available(ctx, endpoint); err != nil {
+		return err
+	}
+	if _, err := f.consumer.EC2.ModifyVpcEndpoint(ctx, &ec2.ModifyVpcEndpointInput{VpcEndpointId: &endpoint, PrivateDnsEnabled: &on}); err != nil {
+		return err
+	}
+	return f.available(ctx, endpoint)
+}
+
+func (f *fleet) available(ctx context.Context, endpoint string) error {
 	for {
 		out, err := f.consumer.EC2.DescribeVpcEndpoints(ctx, &ec2.DescribeVpcEndpointsInput{VpcEndpointIds: []string{endpoint}})
-		if err != nil && !awsapi.IsCode(err, "InvalidVpcEndpointId.NotFound") {
-			return err
-		}
-		if err == nil && string(out.VpcEndpoints[0].State) == "available" {
-			_, err := f.consumer.EC2.ModifyVpcEndpoint(ctx, &ec2.ModifyVpcEndpointInput{VpcEndpointId: &endpoint, PrivateDnsEnabled: &on})
+		switch {
+		case err == nil && string(out.VpcEndpoints[0].State) == "available":
+			return nil
+		case err != nil && !awsapi.IsCode(err, "InvalidVpcEndpointId.NotFound"):
 			return err
 		}
 		select {
@@ -244,9 +273,18 @@ func (f *fleet) name(ctx context.Context, endpoint string, on bool) error {
 
 // look observes a link as the canary does.
 func (f *fleet) look(ctx context.Context, l provision.Link, known *probes.Observation) (*probes.Observation, int64) {
-	before := f.provider.Calls() + f.consumer.Calls() // of all links that are read at the same time too
+	ctx, trace := awsapi.WithTrace(ctx)
 	o := probes.Observe(ctx, l, probes.Sources{
-		Provider: f.provider, Consumer: f.consumer, Vantages: f.from[l.Name], PublicDNS: f.lab.Internet(),
-	}, probes.Options{ReadFile: f.lab.ReadFile, Known: known})
-	return o, f.provider.Calls() + f.consumer.Calls() - before
+		Provider: f.watching[0], Consumer: f.watching[1], Vantages: f.from[l.Name], PublicDNS: f.lab.Internet(),
+	}, probes.Options{ReadFile: f.lab.ReadFile, Known: known, Engine: f.engine})
+	return o, trace.End(func(int64) {})
+}
+
+// close ends the canary's clients and the lab.
+func (f *fleet) close() error {
+	f.engine.Close()
+	for _, c := range f.watching {
+		c.Close()
+	}
+	return f.lab.Close()
 }

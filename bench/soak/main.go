@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -13,9 +14,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"gvisor.dev/gvisor/pkg/log"
 
 	"github.com/linkassay/linkassay/provision"
 	"github.com/linkassay/linkassay/reports/live"
@@ -24,15 +28,16 @@ import (
 )
 
 func main() {
-	links := flag.Int("links", 1000, "links, each with an endpoint of its own")
-	length := flag.Duration("for", 3*time.Minute, "how long faults come and go")
+	length := flag.Duration("for", 3*time.Minute, "how long the fleet is watched; 10m and more is at 1,000 links, less at 200 and with shorter intervals")
 	seed := flag.Uint64("seed", 1, "of the lab and the faults")
-	interval := flag.Duration("interval", 15*time.Second, "of a link's rounds")
-	control := flag.Duration("control", 90*time.Second, "between reads of a link's control plane")
-	side := flag.Int("side-by-side", 4, "faults at a time")
-	quiet := flag.Bool("quiet", false, "print no line for each fault")
+	links := flag.Int("links", 0, "links, each with an endpoint of its own; default by -for")
+	interval := flag.Duration("interval", 0, "of a link's rounds; default by -for")
+	control := flag.Duration("control", 0, "between reads of a link's control plane; default by -for")
+	side := flag.Int("side-by-side", 6, "faults at a time")
 	flag.Parse()
-	if err := run(context.Background(), *links, *length, *seed, *interval, *control, *side, *quiet); err != nil {
+	log.SetTarget(&log.GoogleEmitter{Writer: &log.Writer{Next: io.Discard}}) // the network's own warnings, of what is broken on purpose
+	p := plan{*links, *length, *seed, *interval, *control, *side}
+	if err := p.filled().run(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(1)
 	}
@@ -45,22 +50,41 @@ const (
 	clearAfter = 2
 )
 
-func run(ctx context.Context, links int, length time.Duration, seed uint64, interval, control time.Duration, side int, quiet bool) (err error) {
+// plan is what is run.
+type plan struct {
+	links             int
+	length            time.Duration
+	seed              uint64
+	interval, control time.Duration
+	side              int
+}
+
+func (p plan) filled() plan {
+	links, interval, control := 200, 15*time.Second, 75*time.Second
+	if p.length >= 10*time.Minute {
+		links, interval, control = 1000, 30*time.Second, 5*time.Minute
+	}
+	p.links, p.interval, p.control = cmp.Or(p.links, links), cmp.Or(p.interval, interval), cmp.Or(p.control, control)
+	return p
+}
+
+func (p plan) run(ctx context.Context) (err error) {
 	settings := provision.Canary{
-		Interval: provision.Duration(interval), ControlInterval: provision.Duration(control),
+		Interval: provision.Duration(p.interval), ControlInterval: provision.Duration(p.control),
 		Alarm: provision.Alarm{Failures: alarmAfter, Of: alarmOf}, Clear: clearAfter,
 	}
 	began := time.Now()
-	f, err := build(ctx, links, seed, settings)
+	f, err := build(ctx, p.links, p.seed, settings)
 	if f != nil {
-		defer func() { err = errors.Join(err, f.lab.Close()) }()
+		defer func() { err = errors.Join(err, f.close()) }()
 	}
 	if err != nil {
 		return fmt.Errorf("build the fleet: %w", err)
 	}
 	fmt.Printf("%s, %d processors; seed %d; %d links by as many endpoints, from %d VPCs to %d services, built in %s\n",
-		runtime.Version(), runtime.GOMAXPROCS(0), seed, len(f.links), len(f.vpcs), len(f.services), time.Since(began).Round(time.Second))
-	fmt.Printf("rounds every %s, control plane every %s; alarm after %d of %d, clear after %d\n", interval, control, alarmAfter, alarmOf, clearAfter)
+		runtime.Version(), runtime.GOMAXPROCS(0), p.seed, len(f.links), len(f.vpcs), len(f.services), time.Since(began).Round(time.Second))
+	fmt.Printf("rounds every %s, control plane every %s; alarm after %d of %d, clear after %d\n", p.interval, p.control, alarmAfter, alarmOf, clearAfter)
+	fmt.Printf("load of the machine: %s\n", load())
 
 	dir, err := os.MkdirTemp("", "linkassay-soak")
 	if err != nil {
@@ -79,16 +103,16 @@ func run(ctx context.Context, links int, length time.Duration, seed uint64, inte
 	}
 	metrics.Watch(names)
 	pages.Watch(names)
-	s := &soak{f: f, heard: heard, interval: interval, control: control, quiet: quiet}
+	s := &soak{plan: p, f: f, heard: heard, slots: map[string]bool{}}
 	c := canary.New(canary.Options{
-		Look: f.look, Catalogue: suites.Catalogue(), Concurrency: 256, Store: state,
+		Look: f.look, Catalogue: suites.Catalogue(), Store: state,
 		Sinks: []canary.Sink{heard, metrics, pages, live.NewLines(io.Discard, false)}, Problem: s.wrong,
 	})
 	watching, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(watching, f.links) }()
 	s.open = c.Incidents
-	s.run(ctx, rand.New(rand.NewPCG(seed, seed)), length, side)
+	s.run(ctx, rand.New(rand.NewPCG(p.seed, p.seed)))
 	stopped := time.Now()
 	stop()
 	if err := <-ended; err != nil {
@@ -97,24 +121,36 @@ func run(ctx context.Context, links int, length time.Duration, seed uint64, inte
 	if took := time.Since(stopped); took > 1500*time.Millisecond {
 		s.wrong(fmt.Errorf("the canary took %s to stop", took))
 	}
+	fmt.Printf("load of the machine at the end: %s\n", load())
 	return s.report()
+}
+
+// load is the machine's load average: what else runs on it makes rounds late.
+func load() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(b))[:3], " ")
 }
 
 // soak is one run and what it found.
 type soak struct {
-	f                 *fleet
-	heard             *told
-	open              func() []canary.Incident
-	interval, control time.Duration
-	quiet             bool
-	samples           []sample
-	began             time.Time
-	cpu               time.Duration // of the process, while faults came and went
+	plan
+	f       *fleet
+	heard   *told
+	open    func() []canary.Incident
+	samples []sample
+	before  []sample // while nothing was broken yet
+	behind  []sample // when all was mended
+	began   time.Time
+	cpu     time.Duration // of the process, while faults came and went
+	late    time.Duration // see feel
 
 	mu       sync.Mutex
 	problems []string
 	done     []*bout
-	slots    map[string]bool // what is broken now
+	slots    map[string]bool // what was broken
 }
 
 func (s *soak) wrong(err error) {

@@ -85,12 +85,6 @@ func take(began time.Time) sample {
 	return s
 }
 
-// thirds are the medians of the first and the last third of samples.
-func thirds(all []sample, of func(sample) float64) (first, last float64) {
-	n := max(len(all)/3, 1)
-	return middle(all[:n], of), middle(all[len(all)-n:], of)
-}
-
 func middle(all []sample, of func(sample) float64) float64 {
 	var v []float64
 	for _, s := range all {
@@ -100,8 +94,8 @@ func middle(all []sample, of func(sample) float64) float64 {
 	return v[len(v)/2]
 }
 
-// flat says what grew from the first third to the last: by more than a fifth and by more than some.
-func flat(all []sample) (wrong []string) {
+// flat says what grew: by more than a fifth and by more than some.
+func flat(when string, before, after []sample) (wrong []string) {
 	for _, m := range []struct {
 		name string
 		of   func(sample) float64
@@ -112,10 +106,10 @@ func flat(all []sample) (wrong []string) {
 		{"heap", func(s sample) float64 { return float64(s.heap) / (1 << 20) }, 30, "MB"},
 		{"goroutines", func(s sample) float64 { return float64(s.goroutines) }, 200, ""},
 	} {
-		first, last := thirds(all, m.of)
-		fmt.Printf("%-12s first third %8.0f %s, last third %8.0f %s\n", m.name, first, m.unit, last, m.unit)
+		first, last := middle(before, m.of), middle(after, m.of)
+		fmt.Printf("%-12s %s: %.0f and %.0f %s\n", m.name, when, first, last, m.unit)
 		if last > first*1.2 && last > first+m.some {
-			wrong = append(wrong, fmt.Sprintf("%s grew from %.0f to %.0f %s", m.name, first, last, m.unit))
+			wrong = append(wrong, fmt.Sprintf("%s grew from %.0f to %.0f %s (%s)", m.name, first, last, m.unit, when))
 		}
 	}
 	return wrong
