@@ -50,6 +50,9 @@ const (
 	clearAfter = 2
 )
 
+// lookAtOnce bounds the rounds side by side: the AWS that they all ask is in this process too.
+const lookAtOnce = 64
+
 // plan is what is run.
 type plan struct {
 	links             int
@@ -102,10 +105,10 @@ func (p plan) run(ctx context.Context) (err error) {
 		names = append(names, l.Name)
 	}
 	metrics.Watch(names)
-	pages.Watch(names)
+	pages.Watch(f.links)
 	s := &soak{plan: p, f: f, heard: heard, slots: map[string]bool{}}
 	c := canary.New(canary.Options{
-		Look: f.look, Catalogue: suites.Catalogue(), Store: state,
+		Look: f.look, Catalogue: suites.Catalogue(), Concurrency: lookAtOnce, Store: state,
 		Sinks: []canary.Sink{heard, metrics, pages, live.NewLines(io.Discard, false)}, Problem: s.wrong,
 	})
 	watching, stop := context.WithCancel(ctx)
