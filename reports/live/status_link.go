@@ -60,7 +60,7 @@ type rounds struct {
 // Share is how many of the rounds that could be told were good.
 func (r rounds) Share() string {
 	if r.Good+r.Bad == 0 {
-		return "nothing was told"
+		return "None"
 	}
 	share := 100 * float64(r.Good) / float64(r.Good+r.Bad)
 	if r.Bad > 0 && share > 99.99 {

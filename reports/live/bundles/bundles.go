@@ -320,10 +320,12 @@ func (b *Bundles) run(ctx context.Context) {
 			if !more {
 				return
 			}
-			if ctx.Err() == nil {
-				if err := b.write(ctx, j); err != nil {
-					b.o.Problem(fmt.Errorf("evidence of %s: bundle %s: %w", j.round.Link, filepath.Join(b.dir, j.name), err))
-				}
+			err := ctx.Err()
+			if err == nil {
+				err = b.write(ctx, j)
+			}
+			if err != nil {
+				b.o.Problem(fmt.Errorf("evidence of %s: bundle %s: %w", j.round.Link, filepath.Join(b.dir, j.name), err))
 			}
 			b.mu.Lock()
 			close(b.pending[j.name])

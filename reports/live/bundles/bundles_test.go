@@ -156,7 +156,7 @@ func TestABundleIsEvidence(t *testing.T) {
 func TestBundlesOfAFleetAreBounded(t *testing.T) {
 	t.Parallel()
 	c := &clock{at: noon}
-	b := folder(t, "", Options{Now: c.now})
+	b := folder(t, "", Options{Now: c.now, Problem: func(error) {}})
 	b.end() // nothing is written, which would take long
 	good, bad := recorded(t, "healthy", "", noon), recorded(t, "listener-missing", "", noon)
 	tell := func(r canary.Round, link string, changes []canary.Change) bool {

@@ -80,8 +80,9 @@ const (
 	writeEvery = time.Second
 	trimEvery  = 10 * time.Second
 	backoff    = 30 * time.Second // the longest between tries that fail
-	closeTime  = 2 * time.Second
-	maxWaiting = 64 << 20 // bytes that wait for a disk, about
+	closeTime  = 10 * time.Second
+	closeHang  = time.Second // a disk that takes nothing for so long hangs
+	maxWaiting = 64 << 20    // bytes that wait for a disk, about
 )
 
 // Open opens the file, or makes it. One that is damaged, newer or something else is refused, and left as it is.
@@ -141,6 +142,14 @@ func (h *History) Close() error {
 	h.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
+	if err := h.finish(ctx); err != nil {
+		return fmt.Errorf("close the history %s: %w; %d rounds and changes may not be in it", h.path, err, h.waits())
+	}
+	return nil
+}
+
+// finish writes what waits, as long as the disk takes it.
+func (h *History) finish(ctx context.Context) error {
 	ended := make(chan error, 1)
 	go func() {
 		close(h.stop)
@@ -151,16 +160,22 @@ func (h *History) Close() error {
 		}
 		ended <- errors.Join(err, h.release())
 	}()
-	var err error
-	select {
-	case err = <-ended:
-	case <-ctx.Done():
-		err = ctx.Err()
+	tick := time.NewTicker(closeHang)
+	defer tick.Stop()
+	for before := -1; ; {
+		select {
+		case err := <-ended:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			now := h.waits()
+			if now == before && now > 0 {
+				return fmt.Errorf("the disk took nothing for %s", closeHang)
+			}
+			before = now
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("close the history %s: %w; %d rounds and changes may not be in it", h.path, err, h.waits())
-	}
-	return nil
 }
 
 // Sync writes all rounds and changes that were told, but for runs of equal rounds that still go on, and returns when they are on the disk.

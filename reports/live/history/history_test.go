@@ -113,6 +113,9 @@ func TestRestartGoesOn(t *testing.T) {
 	bad := at("orders", canary.Bad, noon)
 	bad.Bundle = "20261127T120000Z-bad-orders"
 	tell(t, h, at("billing", canary.Good, noon), bad, at("orders", canary.Bad, noon.Add(time.Minute)), canary.Change{Kind: canary.Opened, At: noon, Incident: i})
+	for n := range 60 { // it goes on for long
+		tell(t, h, at("billing2", canary.Bad, noon.Add(time.Duration(n)*5*time.Minute)))
+	}
 	tell(t, h, at("late", canary.Bad, noon.Add(time.Minute))) // it joins, and no change tells
 	state := canary.NewBoard().State(noon)
 	state.Incidents = []canary.Incident{i}
@@ -132,6 +135,9 @@ func TestRestartGoesOn(t *testing.T) {
 	last := h.Last()
 	if last["billing"].Outcome != canary.Good || last["orders"].Outcome != canary.Bad || len(last["orders"].Roots) != 1 || !last["orders"].Until.Equal(noon.Add(time.Minute)) {
 		t.Errorf("%+v", last)
+	}
+	if l := last["billing2"]; len(l.Roots) != 1 || l.Roots[0].Facts[0].Value != "0 of 3" {
+		t.Errorf("what was found first is not known of a failure that lasts: %+v", l)
 	}
 	h.Restored(again.Incidents)
 	for link, want := range map[string]int{"orders": 1, "billing": 1, "late": 1, "other": 0, "": 1} {

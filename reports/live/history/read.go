@@ -61,26 +61,34 @@ func (h *History) recall(ctx context.Context) error {
 	return nil
 }
 
-// latest is a link's newest run, zero when there is none, with the causes as they were found last where they are the same.
+// latest is a link's newest run, zero when there is none. What was found stands with the first of those that say the same.
 func latest(ctx context.Context, db queries, name string, id int64, zones map[int64]string) (last Run, err error) {
-	for _, t := range []table{goodTable, toldTable} {
-		rows, err := db.QueryContext(ctx, "SELECT "+readColumns+" FROM "+string(t)+" WHERE link = ? ORDER BY until DESC LIMIT ?", id, whole+2)
+	one := func(t table, where string, args ...any) (Run, error) {
+		rows, err := db.QueryContext(ctx, "SELECT "+readColumns+" FROM "+string(t)+" WHERE link = ?"+where+" ORDER BY until DESC LIMIT 1", append([]any{id}, args...)...)
 		if err != nil {
-			return last, err
+			return Run{}, err
 		}
 		runs, err := scanRuns(rows, name, zones)
+		if err != nil || len(runs) == 0 {
+			return Run{}, err
+		}
+		return runs[0], nil
+	}
+	for _, t := range []table{goodTable, toldTable} {
+		r, err := one(t, "")
 		if err != nil {
 			return last, err
 		}
-		if len(runs) == 0 || !runs[0].Until.After(last.Until) {
-			continue
+		if r.Until.After(last.Until) {
+			last = r
 		}
-		last = runs[0]
-		for _, r := range runs { // what was found stands with the first of those that say the same
-			if last.Roots == nil && encodeCauses(r.Causes) == encodeCauses(last.Causes) {
-				last.Roots = r.Roots
-			}
+	}
+	if last.Roots == nil && len(last.Causes) > 0 {
+		first, err := one(toldTable, " AND causes = ? AND roots IS NOT NULL", encodeCauses(last.Causes))
+		if err != nil {
+			return last, err
 		}
+		last.Roots = first.Roots
 	}
 	return last, nil
 }

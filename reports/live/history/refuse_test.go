@@ -41,6 +41,7 @@ func TestWrongFilesAreRefused(t *testing.T) {
 		for i := range 2000 {
 			tell(t, h, at(fmt.Sprintf("link-%d", i), canary.Bad, noon))
 		}
+		synced(t, h)
 		if err := h.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -10,8 +10,8 @@ import (
 	"github.com/linkassay/linkassay/suites/canary"
 )
 
-// maxBatch bounds the entries of one transaction, so that readers and the state do not wait for long.
-const maxBatch = 20_000
+// maxBatch bounds the entries of one transaction: each may change a page of its own, and the log must stay small.
+const maxBatch = 1000
 
 // flush writes what waits. What can't be written for want of room waits on; what can't be written at all is dropped, and told.
 func (h *History) flush(ctx context.Context) error {
