@@ -56,14 +56,29 @@ func (o *Observation) ControlAge() time.Duration {
 	return o.Started.Sub(o.Known)
 }
 
+// OldestRead is when the oldest item was asked for, apart from names and connections at the vantages; zero when none was.
+func (o *Observation) OldestRead() (oldest time.Time) {
+	for _, it := range itemTable() {
+		if m, ok := it.meta(o); ok && !ofVantages(it.name) && !m.Started.IsZero() && (oldest.IsZero() || m.Started.Before(oldest)) {
+			oldest = m.Started
+		}
+	}
+	return oldest
+}
+
+// ofVantages says whether an item is what the vantages measure.
+func ofVantages(item string) bool {
+	switch item {
+	case "dns.private", "dns.regional", "dns.zonal", "reach.tcp", "reach.tls", "reach.http", "reach.large", "reach.idle":
+		return true
+	}
+	return false
+}
+
 // ControlFailed says whether a question to an AWS API or to public DNS got no answer.
 func (o *Observation) ControlFailed() bool {
 	for _, it := range itemTable() {
-		switch it.name {
-		case "dns.private", "dns.regional", "dns.zonal", "reach.tcp", "reach.tls", "reach.http", "reach.large", "reach.idle":
-			continue
-		}
-		if m, ok := it.meta(o); ok && (m.Error != nil || m.Absent == NotReached) {
+		if m, ok := it.meta(o); ok && !ofVantages(it.name) && (m.Error != nil || m.Absent == NotReached) {
 			return true
 		}
 	}

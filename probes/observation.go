@@ -20,8 +20,8 @@ type Observation struct {
 	Started  time.Time      `json:"started"`
 	Finished time.Time      `json:"finished"`
 	// Known is when the control plane (both sides, the path, and public DNS) was read, where it was taken over from an
-	// earlier Observation, or when the oldest answer was known to hold that was shared with other links; zero where all was
-	// observed together. Each item has its own time in any case.
+	// earlier Observation, or when the oldest answer was known to hold that was shared with other links, apart from what
+	// hardly changes (awsapi.NotOlder); zero where all was observed together. Each item has its own time in any case.
 	Known time.Time `json:"known,omitzero"`
 	// Interrupted says that the run was cut short; items that were not reached are absent.
 	Interrupted bool `json:"interrupted,omitempty"`

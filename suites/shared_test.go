@@ -48,13 +48,16 @@ func TestSharedReadsSeeTheSame(t *testing.T) {
 		}
 		deadline := time.Now().Add(10 * time.Second)
 		for {
-			plain := observeControl(t.Context(), l, l.lab.Open)
+			_, plain := observeControl(t.Context(), l, l.lab.Open, time.Now)
 			later.Add(int64(time.Minute)) // what was read before is not the present
 			ctx := awsapi.NotOlder(t.Context(), now(), 0, 0)
 			if n%2 == 1 { // nor is it young enough for who takes old answers
 				ctx = awsapi.NotOlder(t.Context(), now(), 30*time.Second, 30*time.Second)
 			}
-			got := observeControl(ctx, l, shared)
+			o, got := observeControl(ctx, l, shared, now)
+			if age := o.ControlAge(); age > awsapi.Floor {
+				t.Errorf("what was read now is said to be %s old", age)
+			}
 			if got == plain {
 				break
 			}
@@ -64,8 +67,12 @@ func TestSharedReadsSeeTheSame(t *testing.T) {
 		}
 	}
 	before := open[l.link.Consumer.Account].Calls() + open[l.link.Provider.Account].Calls()
+	later.Add(int64(20 * time.Second))
 	ctx := awsapi.NotOlder(t.Context(), now(), time.Minute, time.Minute)
-	observeControl(ctx, l, shared)
+	o, _ := observeControl(ctx, l, shared, now)
+	if age, item := o.ControlAge(), o.Started.Sub(o.Provider.Service.Started); age < 20*time.Second || age > time.Minute || item < 20*time.Second {
+		t.Errorf("what was read 20 s ago is said to be %s old, and the service %s", age, item)
+	}
 	if n := open[l.link.Consumer.Account].Calls() + open[l.link.Provider.Account].Calls() - before; n > 5 {
 		t.Errorf("%d requests for what was read a moment ago; those are left that no store answers", n)
 	}
@@ -73,20 +80,21 @@ func TestSharedReadsSeeTheSame(t *testing.T) {
 
 // observeControl is what the control plane says of the link, and its verdicts, as text: without times, and without what
 // counts requests.
-func observeControl(ctx context.Context, l labLink, open func(context.Context, provision.Party, string) (*awsapi.Clients, error)) string {
+func observeControl(ctx context.Context, l labLink, open func(context.Context, provision.Party, string) (*awsapi.Clients, error), now func() time.Time) (*probes.Observation, string) {
 	link := l.lab.Believed()
 	var src probes.Sources
 	link = openSides(ctx, link, &src, open)
-	o := probes.Observe(ctx, link, src, probes.Options{ReadFile: l.lab.ReadFile})
+	o := probes.Observe(ctx, link, src, probes.Options{ReadFile: l.lab.ReadFile, Now: now})
 	verdicts := suites.Judge(o, suites.Catalogue(), nil)
-	o.Provider.API, o.Consumer.API = nil, nil
-	text, err := json.Marshal(o)
+	bare := *o
+	bare.Provider.API, bare.Consumer.API = nil, nil
+	text, err := json.Marshal(bare)
 	if err != nil {
-		return err.Error()
+		return o, err.Error()
 	}
 	var plain any
 	if err := json.Unmarshal(text, &plain); err != nil {
-		return err.Error()
+		return o, err.Error()
 	}
 	timeless(plain)
 	var statuses []any
@@ -95,9 +103,9 @@ func observeControl(ctx context.Context, l labLink, open func(context.Context, p
 	}
 	text, err = json.MarshalIndent([]any{statuses, plain}, "", " ")
 	if err != nil {
-		return err.Error()
+		return o, err.Error()
 	}
-	return string(text)
+	return o, string(text)
 }
 
 // timeless takes times and counts out of a document.

@@ -39,7 +39,7 @@ func YoungEnough(ctx context.Context, read time.Time) bool {
 
 // Answered notes in the context's trace that something was answered with what was read at that time.
 func Answered(ctx context.Context, read time.Time) {
-	traceOf(ctx).answered(read, read, freshness{often: read})
+	traceOf(ctx).answered(read, freshness{often: read})
 }
 
 type ageKey struct{}
@@ -151,7 +151,7 @@ func (s *store) instrument(stack *middleware.Stack) error {
 			if a.err != nil {
 				traceOf(ctx).failed(a.attempts)
 			}
-			traceOf(ctx).answered(a.began, a.holds(), r.freshness(a))
+			traceOf(ctx).answered(a.began, r.freshness(a))
 			if a.err != nil {
 				return middleware.InitializeOutput{}, middleware.Metadata{}, a.err
 			}

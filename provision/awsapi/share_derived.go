@@ -7,9 +7,9 @@ import (
 
 // derived is what was made of answers.
 type derived struct {
-	value      any
-	read, seen time.Time
-	age        freshness
+	value any
+	read  time.Time
+	age   freshness
 }
 
 // Derive makes something of shared answers once for all who want the same, which is what the key says, as long as the
@@ -28,7 +28,7 @@ func Derive[T any](ctx context.Context, c *Clients, key string, derive func(cont
 	defer cell.derive.Unlock()
 	if m := cell.made; m != nil && !stale(m.age.often, n.since) && !stale(m.age.rarely, n.rarely) {
 		if v, ok := m.value.(T); ok {
-			traceOf(ctx).answered(m.read, m.seen, m.age)
+			traceOf(ctx).answered(m.read, m.age)
 			return v, nil
 		}
 	}
@@ -36,7 +36,7 @@ func Derive[T any](ctx context.Context, c *Clients, key string, derive func(cont
 	v, err := derive(inner)
 	if err == nil {
 		trace.mu.Lock()
-		made := &derived{v, trace.read, trace.seen, trace.age}
+		made := &derived{v, trace.read, trace.age}
 		trace.mu.Unlock()
 		s.mu.Lock()
 		cell.made = made

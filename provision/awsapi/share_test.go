@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -482,6 +483,42 @@ func TestAgeOfAnswersShows(t *testing.T) {
 	ctx, look = awsapi.WithTrace(w.ctx(t))
 	if _, err := w.endpoint(ctx, "vpce-001"); err != nil || w.Used(ctx).Requests != 1 || look.End(func(int64) {}) != 1 {
 		t.Errorf("%+v for one page, %v", w.Used(ctx), err)
+	}
+}
+
+// Each request is counted for one asker, or told when he is gone.
+func TestRequestsThatOutliveTheirAskerAreTold(t *testing.T) {
+	t.Parallel()
+	w := newCloud(t, 35)
+	w.hold = make(chan struct{})
+	var late atomic.Int64
+	var counted int64
+	leaving, leave := context.WithCancel(w.ctx(t))
+	var wg sync.WaitGroup
+	traces := make([]*awsapi.Trace, 8)
+	for i := range traces {
+		var ctx context.Context
+		ctx, traces[i] = awsapi.WithTrace(leaving)
+		wg.Go(func() {
+			if _, err := w.endpoint(ctx, fmt.Sprintf("vpce-%03d", i)); !errors.Is(err, context.Canceled) {
+				t.Errorf("who left got %v", err)
+			}
+		})
+	}
+	for len(w.requests()) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	leave()
+	wg.Wait()
+	for _, trace := range traces {
+		counted += trace.End(func(n int64) { late.Add(n) })
+	}
+	close(w.hold)
+	if _, err := w.endpoint(w.ctx(t), "vpce-001"); err != nil { // it waits for what the others began
+		t.Fatal(err)
+	}
+	if counted != 1 || late.Load() != 3 || w.Calls() != 4 {
+		t.Errorf("%d requests while they were there, %d told later, %d in all; expected 1, 3 and 4", counted, late.Load(), w.Calls())
 	}
 }
 

@@ -20,8 +20,7 @@ type Trace struct {
 	late     func(n int64) // gets what leaves after the end
 
 	read time.Time // when the oldest answer of a store was asked for
-	seen time.Time // when the oldest of them was last known to hold
-	age  freshness // of the answers of stores, by how often they are read
+	age  freshness // when such answers were last known to hold
 }
 
 // Use is what clients did.
@@ -60,11 +59,12 @@ func (t *Trace) Attempts() int {
 	return t.attempts
 }
 
-// Oldest is when the oldest answer was known to hold; zero when no answer came from a store.
+// Oldest is when the oldest answer of a store was last known to hold, apart from what hardly changes; zero when there was
+// none.
 func (t *Trace) Oldest() time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.seen
+	return t.age.often
 }
 
 // Read is when the oldest answer of a store was asked for; zero when no answer came from a store.
@@ -129,17 +129,16 @@ func (t *Trace) failed(attempts int) {
 }
 
 // answered notes an answer of a store.
-func (t *Trace) answered(read, seen time.Time, f freshness) {
+func (t *Trace) answered(read time.Time, f freshness) {
 	for ; t != nil; t = t.around {
 		t.mu.Lock()
-		t.read, t.seen = oldest(t.read, read), oldest(t.seen, seen)
-		t.age = t.age.with(f)
+		t.read, t.age = oldest(t.read, read), t.age.with(f)
 		t.mu.Unlock()
 	}
 }
 
-// freshness is when the oldest of several answers were read: of those that are read often, and of those that are not.
-// Zero: there are none.
+// freshness is when the oldest of several answers were last known to hold: of those that are read often, and of those that
+// are not. Zero: there are none.
 type freshness struct{ often, rarely time.Time }
 
 func (f freshness) with(g freshness) freshness {

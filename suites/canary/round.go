@@ -30,7 +30,8 @@ type Round struct {
 	Outcome  Outcome       `json:"outcome"`
 	// Reason says why it could not be told or was interrupted.
 	Reason string `json:"reason,omitempty"`
-	// ControlAge is how old the control plane was that it was judged with, in nanoseconds; 0 when it was read in it.
+	// ControlAge is how old the control plane was that it was judged with, in nanoseconds, apart from what hardly changes; 0
+	// when it was read in it.
 	ControlAge time.Duration `json:"controlAge"`
 	// Maintenance is the reason of the window that was open; its failures make no incident.
 	Maintenance string `json:"maintenance,omitempty"`

@@ -39,6 +39,9 @@ func (w *sharingWorld) look(ctx context.Context, link provision.Link, known *pro
 	}
 	c := w.read(w.kept)
 	o.Provider, o.Consumer, o.Path, o.DNS.TXT, o.DNS.Public = c.Provider, c.Consumer, c.Path, c.DNS.TXT, c.DNS.Public
+	service := *o.Provider.Service // the recording's items have times of their own
+	service.Started = w.at
+	o.Provider.Service = &service
 	if w.at.Before(o.Started) {
 		o.Known = w.at
 		w.oldest = max(w.oldest, o.Started.Sub(w.at))

@@ -116,7 +116,7 @@ func (w *watcher) round(ctx context.Context) Round {
 	if fresh && ctx.Err() == nil {
 		now := w.look(w.sharing(ctx, r.Outcome == Bad), nil)
 		calls += now.Calls
-		if now.Outcome == Bad && !known(now.Roots, w.roots) && now.ControlAge > awsapi.Floor && ctx.Err() == nil {
+		if now.Outcome == Bad && !known(now.Roots, w.roots) && taken(now.Observation) && ctx.Err() == nil {
 			now = w.look(w.sharing(ctx, true), nil)
 			calls += now.Calls
 		}
@@ -176,6 +176,11 @@ func (w *watcher) sharing(ctx context.Context, present bool) context.Context {
 		rarely = often
 	}
 	return awsapi.NotOlder(ctx, w.c.o.Now(), often, rarely)
+}
+
+// taken says whether something was taken over from what other links read before the round.
+func taken(o *probes.Observation) bool {
+	return o != nil && o.OldestRead().Before(o.Started.Add(-awsapi.Floor))
 }
 
 // known says whether all required causes were there before.
