@@ -115,12 +115,12 @@ func TestSharedSockets(t *testing.T) {
 				send(replyTo(t, q, nil))
 			}
 		}},
-		"nothing but forgeries": {timeout: 300 * time.Millisecond, want: BadAnswer, serve: func(t *testing.T) func(*dns.Msg, func([]byte)) {
+		"nothing but forgeries": {names: 20, timeout: time.Second, want: BadAnswer, serve: func(t *testing.T) func(*dns.Msg, func([]byte)) {
 			return func(q *dns.Msg, send func([]byte)) {
 				send(replyTo(t, q, func(m *dns.Msg) { m.Question[0].Name = "other.example."; forged(m) }))
 			}
 		}},
-		"nothing but nonsense": {timeout: 300 * time.Millisecond, want: BadAnswer, serve: func(*testing.T) func(*dns.Msg, func([]byte)) {
+		"nothing but nonsense": {names: 20, timeout: time.Second, want: BadAnswer, serve: func(*testing.T) func(*dns.Msg, func([]byte)) {
 			return func(_ *dns.Msg, send func([]byte)) { send([]byte("nonsense, all of it")) }
 		}},
 		"a flood": {want: OK, serve: func(t *testing.T) func(*dns.Msg, func([]byte)) {
@@ -134,7 +134,7 @@ func TestSharedSockets(t *testing.T) {
 				send(replyTo(t, q, nil))
 			}
 		}, timeout: 500 * time.Millisecond},
-		"the first two are lost": {timeout: 300 * time.Millisecond, serve: func(t *testing.T) func(*dns.Msg, func([]byte)) {
+		"the first two are lost": {names: 20, timeout: time.Second, serve: func(t *testing.T) func(*dns.Msg, func([]byte)) {
 			seen := map[string]int{}
 			return func(q *dns.Msg, send func([]byte)) {
 				key := q.Question[0].String()
