@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -114,12 +115,12 @@ func TestSharedSockets(t *testing.T) {
 				send(replyTo(t, q, nil))
 			}
 		}},
-		"nothing but forgeries": {timeout: 300 * time.Millisecond, want: BadAnswer, serve: func(t *testing.T) func(*dns.Msg, func([]byte)) {
+		"nothing but forgeries": {names: 20, timeout: time.Second, want: BadAnswer, serve: func(t *testing.T) func(*dns.Msg, func([]byte)) {
 			return func(q *dns.Msg, send func([]byte)) {
 				send(replyTo(t, q, func(m *dns.Msg) { m.Question[0].Name = "other.example."; forged(m) }))
 			}
 		}},
-		"nothing but nonsense": {timeout: 300 * time.Millisecond, want: BadAnswer, serve: func(*testing.T) func(*dns.Msg, func([]byte)) {
+		"nothing but nonsense": {names: 20, timeout: time.Second, want: BadAnswer, serve: func(*testing.T) func(*dns.Msg, func([]byte)) {
 			return func(_ *dns.Msg, send func([]byte)) { send([]byte("nonsense, all of it")) }
 		}},
 		"a flood": {want: OK, serve: func(t *testing.T) func(*dns.Msg, func([]byte)) {
@@ -133,7 +134,7 @@ func TestSharedSockets(t *testing.T) {
 				send(replyTo(t, q, nil))
 			}
 		}, timeout: 500 * time.Millisecond},
-		"the first two are lost": {timeout: 300 * time.Millisecond, serve: func(t *testing.T) func(*dns.Msg, func([]byte)) {
+		"the first two are lost": {names: 20, timeout: time.Second, serve: func(t *testing.T) func(*dns.Msg, func([]byte)) {
 			seen := map[string]int{}
 			return func(q *dns.Msg, send func([]byte)) {
 				key := q.Question[0].String()
@@ -317,6 +318,24 @@ func (s sameNetwork) DialContext(ctx context.Context, network, _ string) (net.Co
 	return new(net.Dialer).DialContext(ctx, network, s.server)
 }
 
+// Questions are packed as miekg/dns packs them.
+func TestPackQuestion(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"x.example", "x.example.", "VPCE-0a_b.vpce-svc-1.us-east-1.vpce.amazonaws.com", ".", "a b.example", `a\.b.example`, strings.Repeat("a.", 126) + "b", strings.Repeat("a", 64) + ".example", "a..b", "münchen.example"} {
+		for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
+			q := question{name: name, qtype: qtype, recurse: true}
+			m := new(dns.Msg).SetQuestion(dns.Fqdn(name), qtype)
+			m.Id = 0
+			m.SetEdns0(ednsSize, false)
+			want, bad := m.Pack()
+			got, err := packQuestion(q)
+			if !bytes.Equal(got, want) || (err == nil) != (bad == nil) {
+				t.Errorf("%s:\n got %x (%v)\nwant %x (%v)", name, got, err, want, bad)
+			}
+		}
+	}
+}
+
 // What the short way is sure of, the long way reads alike.
 func FuzzPlainAnswer(f *testing.F) {
 	q := question{name: "x.example", qtype: dns.TypeA}
@@ -357,7 +376,7 @@ func FuzzPlainAnswer(f *testing.F) {
 			t.Fatalf("%x: %v", wire, err)
 		}
 		var short, long Lookup
-		p.digest(&short, wire)
+		short.Wire, short.Auth, short.RCode, short.Outcome, short.Addrs, short.TTL = wire, p.auth, noError, OK, p.addrs, p.ttl
 		digest(&long, answer{m, wire, "udp"}, q)
 		if !reflect.DeepEqual(short, long) {
 			t.Errorf("%x:\nshort %+v\n long %+v", wire, short, long)

@@ -63,6 +63,9 @@ func (f *fastRound) begin() {
 	}
 	ep, missing := w.consumer.found()
 	zones, _ := w.consumer.zones.value()
+	w.private.expect(2 * len(w.places))
+	w.regional.expect(2 * len(w.places))
+	w.zonal.expect(2 * len(w.places) * len(ep.ZonalNames))
 	for _, p := range w.places {
 		closed := p.expect == provision.ExpectTimeout
 		for _, i := range interfaces {
@@ -234,28 +237,25 @@ func (q *fastQuestion) answered(*asked) { q.round.come(q) }
 // land records an answer. Where there is none, or one that leads on to another question, the long way goes on from there.
 func (q *fastQuestion) land(f *fastRound) {
 	delete(f.flying, q)
-	l := q.lookup
-	if a := &q.asked; l == nil {
-		if a.err != nil || a.wire == nil || a.leadsOn() {
-			if q.before != nil { // both at once, since one may take its time
-				q.before = nil
-				f.ask(q.place, q.gathering, q.target, q.resolvers, dns.TypeAAAA, nil)
-			}
-			f.open++
-			q.slowly(a)
-			return
+	var l Lookup
+	switch a := &q.asked; {
+	case q.lookup != nil:
+		l = *q.lookup
+	case a.err == nil && a.wire != nil && a.msg == nil:
+		l = q.heard()
+		l.Wire, l.Auth, l.RCode, l.Outcome, l.Addrs, l.TTL = a.wire, a.plain.auth, noError, OK, a.plain.addrs, a.plain.ttl
+	case a.err == nil && a.wire != nil && !a.leadsOn():
+		l = *q.digested()
+	default:
+		if q.before != nil { // both at once, since one may take its time
+			q.before = nil
+			f.ask(q.place, q.gathering, q.target, q.resolvers, dns.TypeAAAA, nil)
 		}
-		l = &Lookup{
-			Vantage: q.place.name, Name: clean(bare(q.target.Name), maxName), Type: dns.TypeToString[a.question.qtype],
-			Server: a.question.server, Transport: "udp", Started: a.started, Duration: a.ended.Sub(a.started), Attempts: 1,
-		}
-		if a.msg == nil {
-			a.plain.digest(l, a.wire)
-		} else {
-			digest(l, answer{a.msg, a.wire, "udp"}, a.question)
-		}
+		f.open++
+		q.slowly(a)
+		return
 	}
-	q.gathering.add(*l, l.Started, l.Duration)
+	q.gathering.add(l, l.Started, l.Duration)
 	f.connect(q.place, q.target, l.Addrs)
 	switch {
 	case q.before == nil:
@@ -268,6 +268,21 @@ func (q *fastQuestion) land(f *fastRound) {
 	if q.gathering == f.way.private {
 		f.private--
 	}
+}
+
+// heard is a lookup that the first question answered.
+func (q *fastQuestion) heard() Lookup {
+	a := &q.asked
+	return Lookup{
+		Vantage: q.place.name, Name: clean(bare(q.target.Name), maxName), Type: dns.TypeToString[a.question.qtype],
+		Server: a.question.server, Transport: "udp", Started: a.started, Duration: a.ended.Sub(a.started), Attempts: 1,
+	}
+}
+
+func (q *fastQuestion) digested() *Lookup {
+	l := q.heard()
+	digest(&l, answer{q.asked.msg, q.asked.wire, "udp"}, q.asked.question)
+	return &l
 }
 
 // slowly asks, or goes on asking, as other rounds do.

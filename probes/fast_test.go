@@ -94,20 +94,24 @@ func TestFastRound(t *testing.T) {
 		{Port: 9000},
 		{Port: 9001, TLS: &provision.TLS{CA: "missing.pem"}},
 	}
-	link.Timeouts.Connect = provision.Duration(300 * time.Millisecond)
 	for name, tc := range map[string]struct {
 		change  func(v *mapped, l *provision.Link)
 		dialled int // 10.1.1.10:80, in a fast round; 0 asks for no number
 	}{
-		"healthy":      {dialled: 2},
-		"refused":      {change: func(v *mapped, _ *provision.Link) { v.to["10.1.1.10:80"] = closedPort(t) }, dialled: 4},
-		"timed out":    {change: func(v *mapped, _ *provision.Link) { delete(v.to, "10.1.1.10:80") }, dialled: 4},
+		"healthy": {dialled: 2},
+		"refused": {change: func(v *mapped, _ *provision.Link) { v.to["10.1.1.10:80"] = closedPort(t) }, dialled: 4},
+		"timed out": {change: func(v *mapped, l *provision.Link) {
+			delete(v.to, "10.1.1.10:80")
+			l.Timeouts.Connect = provision.Duration(time.Second)
+		}, dialled: 4},
 		"TCP alone":    {change: func(v *mapped, _ *provision.Link) { v.tcpOnly = true }},
 		"no resolver":  {change: func(v *mapped, _ *provision.Link) { v.to["10.1.0.2:53"] = closedPort(t) }},
 		"without name": {change: func(_ *mapped, l *provision.Link) { l.PrivateDNSName = "" }},
 		"other addresses": {change: func(v *mapped, _ *provision.Link) {
 			v.to["10.1.0.2:53"] = nameServer(t, answers(t, 0, "api.example.com. 60 IN A 10.1.9.9"))
-			v.to["10.1.9.9:80"] = closedPort(t)
+			for _, port := range []string{"80", "443", "8443", "9000", "9001"} {
+				v.to["10.1.9.9:"+port] = closedPort(t)
+			}
 		}},
 		"a closed vantage": {change: func(_ *mapped, l *provision.Link) { l.Vantages[0].Expect = provision.ExpectTimeout }},
 	} {

@@ -148,6 +148,10 @@ func (f *fastRound) recovered(x any, tries *[]Try) {
 // record writes down what each target came to. Where several led to one connection, each has it.
 func (f *fastRound) record() {
 	x := f.way.reach
+	x.tcp.expect(len(f.wants))
+	if slices.ContainsFunc(x.ports, func(s speech) bool { return s.ask != nil }) {
+		x.http.expect(len(f.wants))
+	}
 	for _, w := range f.wants {
 		tries := w.tcp.tries
 		slices.SortStableFunc(tries, func(a, b Try) int { return a.Started.Compare(b.Started) })

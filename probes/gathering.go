@@ -50,6 +50,13 @@ func (g *gathering[T]) add(v T, started time.Time, took time.Duration) {
 	g.list = append(g.list, v)
 }
 
+// expect makes room for so many results.
+func (g *gathering[T]) expect(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.list = slices.Grow(g.list, n)
+}
+
 // keep takes over a result of an earlier time.
 func (g *gathering[T]) keep(v T) {
 	g.mu.Lock()
