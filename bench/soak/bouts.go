@@ -40,7 +40,7 @@ func (s *soak) usual() time.Duration { return (alarmAfter+clearAfter+2)*s.interv
 // run lets faults come and go, so many at a time, and then the API throttle.
 func (s *soak) run(ctx context.Context, r *rand.Rand) {
 	if !s.until(2*s.interval+2*time.Minute, func() bool { return s.heard.good() == len(s.f.links) }) {
-		s.wrong(fmt.Errorf("%d of %d links are good before anything is broken: %v", s.heard.good(), len(s.f.links), s.heard.reasons))
+		s.wrong(fmt.Errorf("%d of %d links are good before anything is broken: %v", s.heard.good(), len(s.f.links), s.heard.why()))
 		return
 	}
 	s.began = time.Now()
@@ -311,7 +311,7 @@ func (s *soak) report() error {
 		}
 	}
 	fmt.Printf("\n%d faults, %d quiet ones; %d incidents invented\n", faults, len(s.done)-faults, invented)
-	fmt.Printf("%d rounds: %v; could not tell: %v\n", s.heard.rounds, s.heard.outcomes, s.heard.reasons)
+	fmt.Printf("%d rounds: %v; could not tell: %v\n", s.heard.rounds, s.heard.outcomes, s.heard.why())
 	if len(s.samples) > 0 {
 		span := s.samples[len(s.samples)-1].at
 		fmt.Printf("%.2f cores for canary and lab in one process, over %s; late by %s at most\n", s.cpu.Seconds()/span.Seconds(), span.Round(time.Second), s.late.Round(time.Millisecond))

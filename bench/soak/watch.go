@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -19,7 +20,7 @@ type told struct {
 	changes  []canary.Change
 	outcomes map[canary.Outcome]int
 	last     map[string]canary.Outcome // by link
-	reasons  map[string]int            // why rounds could not be told
+	reasons  map[string]int            // why rounds could not be told, by check
 	rounds   int
 }
 
@@ -34,7 +35,8 @@ func (t *told) Round(r canary.Round) error {
 	t.outcomes[r.Outcome]++
 	t.last[r.Link] = r.Outcome
 	if r.Outcome == canary.Untold || r.Outcome == canary.Interrupted {
-		t.reasons[r.Reason]++
+		check, _, _ := strings.Cut(r.Reason, ": ")
+		t.reasons[check]++
 	}
 	return nil
 }
@@ -56,6 +58,13 @@ func (t *told) good() (n int) {
 		}
 	}
 	return n
+}
+
+// why is how many rounds could not be told, by what.
+func (t *told) why() map[string]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.reasons)
 }
 
 // since are the changes that were told from a moment on.
