@@ -135,7 +135,7 @@ func linksOf(open []Incident) map[string][]string {
 func TestAServiceThatIsDarkIsOneIncident(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const fleetSize = 60
+		const fleetSize = 40
 		w, one, two := newConsumers(t), &heard{}, &heard{}
 		links := fleet(fleetSize, every(10*time.Second, time.Minute))
 		a, stopA := run(t, Options{Look: w.look, Sinks: []Sink{one}, Concurrency: 64}, links)
