@@ -277,6 +277,12 @@ func isAnswer(err error) bool {
 		(strings.HasSuffix(code, "NotFound") || strings.HasSuffix(code, ".Malformed") || code == "InvalidServiceName" || code == "NoSuchHostedZone")
 }
 
+// isMalformed says whether AWS does not take a question in the form in which it was asked.
+func isMalformed(err error) bool {
+	class, code, _ := Classify(err)
+	return class == ClassAPI && (strings.HasPrefix(code, "Invalid") || code == "UnsupportedOperation" || code == "ValidationError")
+}
+
 // cellOf is the cell of a question. s.mu is held.
 func (s *store) cellOf(key string) *cell {
 	c := s.cells[key]

@@ -238,6 +238,9 @@ func (x *interfaces) read(asker context.Context, b *batch, ids []string) {
 		delete(x.reading, id)
 	}
 	x.refused = nil
+	if isMalformed(err) { // so many can't be asked for at once: nobody's own question is to fail for that
+		out, err, b.got.err = []ec2types.NetworkInterface(nil), nil, nil
+	}
 	if err != nil && isAnswer(err) {
 		x.refused = b.got
 	}
@@ -249,7 +252,7 @@ func (x *interfaces) read(asker context.Context, b *batch, ids []string) {
 			}
 		}
 		for _, id := range ids {
-			if x.have[id] == nil { // it is gone: AWS itself is to say so
+			if x.have[id] == nil { // AWS itself is to say so
 				delete(x.of, id)
 			}
 		}

@@ -45,7 +45,7 @@ type listing[T any] struct {
 	items []T
 	byID  map[string]int
 	pages int
-	large bool // there is more: it is of no use
+	large bool // there is more, or AWS does not give it: each question is asked on its own
 
 	mu sync.Mutex
 	by map[string]map[string][]int // by a filter's name, its value
@@ -135,7 +135,10 @@ func (t *table[T]) goesDirect(key string, pages int, since time.Time, strict boo
 func (t *table[T]) readWhole(ctx context.Context) (any, error) {
 	at := t.s.now().Round(0)
 	items, pages, whole, err := t.read(ctx, t.most)
-	if err != nil {
+	switch {
+	case isMalformed(err):
+		whole = false // it can't be asked for as a whole: nobody's own question is to fail for that
+	case err != nil:
 		return nil, err
 	}
 	if !whole {

@@ -80,6 +80,9 @@ func (w *cloud) answer(action string, form url.Values) (int, string) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if code := w.refuse["pages"]; code != "" && form.Has("MaxResults") {
+		return 400, ec2Error(code, "no pages")
+	}
 	if code := w.refuse[action]; code != "" {
 		return 400, ec2Error(code, "no")
 	}
@@ -346,6 +349,28 @@ func TestWhoMayNotAskIsToldSoOnce(t *testing.T) {
 		t.Error("it may not be asked, and was answered")
 	}
 	w.expect(t, "an hour later", map[string]int{"DescribeVpcEndpoints": 1})
+}
+
+// A list that AWS does not give, or that is too long, fails nobody's own question.
+func TestWhatCannotBeListedIsAskedForAlone(t *testing.T) {
+	t.Parallel()
+	w := newCloud(t, 5)
+	w.refuse["pages"] = "InvalidParameterValue"
+	for range 2 {
+		for _, id := range []string{"vpce-001", "vpce-002"} {
+			if _, err := w.endpoint(w.ctx(t), id); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	w.expect(t, "not in pages", map[string]int{"DescribeVpcEndpoints": 3})
+	large := newCloud(t, 1010) // 101 pages of 10
+	for range 2 {
+		if _, err := large.endpoint(large.ctx(t), "vpce-001"); err != nil {
+			t.Error(err)
+		}
+	}
+	large.expect(t, "too long", map[string]int{"DescribeVpcEndpoints": 101})
 }
 
 func TestTheSameQuestionIsAskedOnce(t *testing.T) {
