@@ -149,7 +149,7 @@ func TestSharedSockets(t *testing.T) {
 			return ""
 		}},
 		// The answer to the first question comes while the second one waits: it is none to that one, nor strange.
-		"late answers": {timeout: 300 * time.Millisecond, want: TimedOut, serve: func(t *testing.T) func(*dns.Msg, func([]byte)) {
+		"late answers": {names: 20, timeout: time.Second, want: TimedOut, serve: func(t *testing.T) func(*dns.Msg, func([]byte)) {
 			first := map[string]func(){}
 			return func(q *dns.Msg, send func([]byte)) {
 				name := q.Question[0].String()
@@ -160,7 +160,7 @@ func TestSharedSockets(t *testing.T) {
 				first[name]()
 			}
 		}},
-		"silence": {timeout: 300 * time.Millisecond, want: TimedOut, serve: func(*testing.T) func(*dns.Msg, func([]byte)) {
+		"silence": {names: 20, timeout: 300 * time.Millisecond, want: TimedOut, serve: func(*testing.T) func(*dns.Msg, func([]byte)) {
 			return func(*dns.Msg, func([]byte)) {}
 		}, check: func(l Lookup) string {
 			if l.Attempts != dnsAttempts || l.Duration < 900*time.Millisecond || !strings.Contains(l.Detail, "timeout") {

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/miekg/dns"
@@ -25,8 +26,12 @@ type fastRound struct {
 	wants []want
 	dials map[dialKey]*dial
 
+	dialled []netip.Addr // from the beginning; not changed afterwards, anybody may read it
+
 	mu     sync.Mutex
 	landed []landing
+	urgent bool // one of them leads on to something else
+	await  int  // the round sleeps until so many have landed; 0 while it does not
 	wake   chan struct{}
 }
 
@@ -66,6 +71,9 @@ func (f *fastRound) begin() {
 	w.private.expect(2 * len(w.places))
 	w.regional.expect(2 * len(w.places))
 	w.zonal.expect(2 * len(w.places) * len(ep.ZonalNames))
+	for _, i := range interfaces {
+		f.dialled = append(f.dialled, i.IPs...)
+	}
 	for _, p := range w.places {
 		closed := p.expect == provision.ExpectTimeout
 		for _, i := range interfaces {
@@ -100,41 +108,53 @@ func (f *fastRound) begin() {
 	}
 }
 
-// come takes what has come back. Anybody may call it.
-func (f *fastRound) come(l landing) {
+// come takes what has come back. Anybody may call it. The round is not woken for what can wait until all is there.
+func (f *fastRound) come(l landing, urgent bool) {
 	f.mu.Lock()
 	f.landed = append(f.landed, l)
-	first := len(f.landed) == 1
-	f.mu.Unlock()
-	if first {
-		select {
-		case f.wake <- struct{}{}:
-		default:
-		}
+	f.urgent = f.urgent || urgent
+	wake := f.await > 0 && (f.urgent || len(f.landed) >= f.await)
+	if wake {
+		f.await = 0
 	}
+	f.mu.Unlock()
+	if wake {
+		f.wake <- struct{}{} // it has room: whoever wakes is the only one to
+	}
+}
+
+// take returns what has landed, if there is reason to look at it; else it says that the round sleeps now.
+func (f *fastRound) take(batch []landing) []landing {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.urgent || len(f.landed) >= f.open {
+		batch, f.landed, f.urgent = f.landed, batch[:0], false
+		return batch
+	}
+	f.await = f.open
+	return batch[:0]
 }
 
 // wait goes on with whatever comes back, until nothing is on its way any more. When the run ends, questions are given up;
 // connections give up by themselves.
 func (f *fastRound) wait() {
 	stop := f.run.ctx.Done()
-	var batch []landing
+	batch := make([]landing, 0, f.open)
 	for {
-		f.mu.Lock()
-		batch, f.landed = f.landed, batch[:0]
-		f.mu.Unlock()
+		batch = f.take(batch)
 		for _, l := range batch {
 			f.open--
 			l.land(f)
 		}
-		if len(batch) > 0 {
-			continue
-		}
-		if f.private == 0 {
+		if f.private == 0 && len(f.waiting) > 0 {
 			f.closed()
+			continue
 		}
 		if f.open == 0 {
 			return
+		}
+		if len(batch) > 0 {
+			continue
 		}
 		select {
 		case <-f.wake:
@@ -143,9 +163,10 @@ func (f *fastRound) wait() {
 			for q := range f.flying {
 				if q.asked.socket.giveUp(&q.asked) {
 					q.asked.err = f.run.ctx.Err()
-					f.come(q)
+					f.come(q, false)
 				}
 			}
+			<-f.wake
 		}
 	}
 }
@@ -232,7 +253,13 @@ func (f *fastRound) ask(p place, g *gathering[Lookup], t Target, resolvers []net
 }
 
 // answered is called by the socket's reader.
-func (q *fastQuestion) answered(*asked) { q.round.come(q) }
+func (q *fastQuestion) answered(a *asked) {
+	urgent := a.err != nil || a.msg != nil
+	for _, addr := range a.plain.addrs {
+		urgent = urgent || !slices.Contains(q.round.dialled, addr)
+	}
+	q.round.come(q, urgent)
+}
 
 // land records an answer. Where there is none, or one that leads on to another question, the long way goes on from there.
 func (q *fastQuestion) land(f *fastRound) {
@@ -293,7 +320,7 @@ func (q *fastQuestion) slowly(first *asked) {
 			Vantage: q.place.name, Name: clean(bare(q.target.Name), maxName), Type: dns.TypeToString[q.asked.question.qtype], Server: q.resolvers[0],
 			Started: f.run.now(), Outcome: NotAsked, Detail: "the run was interrupted",
 		}
-		f.come(q)
+		f.come(q, true)
 	}
 }
 
@@ -305,7 +332,7 @@ type slowQuestion struct {
 
 func (q *slowQuestion) do(*desk) {
 	f := q.round
-	defer f.come(q.fastQuestion)
+	defer f.come(q.fastQuestion, true)
 	defer func() {
 		if x := recover(); x != nil {
 			q.gathering.fail(f.run.panicked(q.gathering.name, x))

@@ -59,7 +59,7 @@ func (f *fastRound) dial(p place, addr netip.AddrPort, sp *speech, speaks bool, 
 	f.open++
 	if !f.engine.start(f.run.ctx, d) {
 		d.notAsked()
-		f.come(d)
+		f.come(d, false)
 	}
 	return d
 }
@@ -73,7 +73,7 @@ func (d *dial) notAsked() {
 // do is the work of one of the engine's workers.
 func (d *dial) do(k *desk) {
 	f := d.round
-	defer f.come(d)
+	defer func() { f.come(d, d.another()) }()
 	defer func() { f.recovered(recover(), &d.tries) }()
 	if d.speaks {
 		d.hold(f.run, k, &d.handshake, &d.exchange)
@@ -97,8 +97,13 @@ func (d *dial) most() int {
 	return d.round.run.o.Tries
 }
 
+// another says whether further tries follow, side by side.
+func (d *dial) another() bool {
+	return !d.speaks && len(d.tries) == 1 && d.tries[0].Outcome == TimedOut && d.most() > 1
+}
+
 func (d *dial) land(f *fastRound) {
-	if d.speaks || len(d.tries) != 1 || d.tries[0].Outcome != TimedOut || f.run.ctx.Err() != nil {
+	if !d.another() || f.run.ctx.Err() != nil {
 		return
 	}
 	for len(d.tries) < d.most() {
@@ -107,7 +112,7 @@ func (d *dial) land(f *fastRound) {
 		f.open++
 		if !f.engine.start(f.run.ctx, again) {
 			again.result = Try{Started: f.run.now(), Outcome: NotAsked, Detail: "the run was interrupted"}
-			f.come(again)
+			f.come(again, false)
 		}
 	}
 }
@@ -121,7 +126,7 @@ type furtherTry struct {
 
 func (t *furtherTry) do(*desk) {
 	f := t.round
-	defer f.come(t)
+	defer f.come(t, false)
 	var failed []Try
 	defer func() {
 		if f.recovered(recover(), &failed); failed != nil {
