@@ -56,6 +56,7 @@ race:
 
 bench: build
 	$(GO) run ./bench -binary ./$(BIN) -out bench/results.json
+	$(GO) run ./bench -docs docs -out bench/results.json
 
 # A canary watches a fleet in the lab while things break and are mended, by seed: make soak SOAK=30m SEED=7. Ten minutes and more is at 1,000 links.
 SOAK ?= 3m

@@ -140,7 +140,7 @@ func (b *book) read(path string) error {
 	if err := json.Unmarshal(text, &before); err != nil {
 		return fmt.Errorf("read the figures of before from %s: %w", path, err)
 	}
-	b.Figures, b.Skipped = before.Figures, before.Skipped
+	b.results = before
 	return nil
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -44,5 +46,29 @@ func TestOnlyRefusesUnknownNames(t *testing.T) {
 	t.Parallel()
 	if err := run(context.Background(), settings{}, "lab,nonsense", ""); err == nil || !strings.Contains(err.Error(), `"nonsense": expected some of lab, demo`) {
 		t.Error(err)
+	}
+}
+
+// The tables and the plot in docs/ are those of bench/results.json.
+func TestDocsHaveTheFigures(t *testing.T) {
+	t.Parallel()
+	b := newBook(io.Discard)
+	if err := b.read("results.json"); err != nil || len(b.Figures) == 0 {
+		t.Fatalf("%d figures: %v", len(b.Figures), err)
+	}
+	text, err := os.ReadFile("../docs/performance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := withFigures(text, b.results)
+	if err != nil || !bytes.Equal(text, again) {
+		t.Errorf("docs/performance.md is out of date: go run ./bench -docs docs -out bench/results.json (%v)", err)
+	}
+	plot, err := plotRounds(b.results)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if drawn, err := os.ReadFile("../docs/" + plotFile); err != nil || !bytes.Equal(plot, drawn) {
+		t.Errorf("docs/%s is out of date (%v)", plotFile, err)
 	}
 }

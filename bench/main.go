@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
@@ -54,12 +55,21 @@ func main() {
 	only := flag.String("only", "", "names of the measurements to run, with commas; all if empty")
 	out := flag.String("out", "", "write the figures to this file as JSON; with -only, those of other measurements in it stay")
 	child := flag.String("child", "", "do a part that needs a process of its own")
+	docs := flag.String("docs", "", "put the figures of -out into performance.md in this folder, and measure nothing")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if part, ok := children()[*child]; ok {
 		if err := part(ctx, flag.Args()); err != nil {
 			fmt.Fprintf(os.Stderr, "bench -child %s: %v\n", *child, err)
+			os.Exit(1)
+		}
+		return
+	}
+	if *docs != "" {
+		b := newBook(io.Discard)
+		if err := errors.Join(b.read(*out), writeDocs(*docs, b.results)); err != nil {
+			fmt.Fprintln(os.Stderr, "bench -docs:", err)
 			os.Exit(1)
 		}
 		return

@@ -50,6 +50,7 @@ type Options struct {
 // The bounds of a canary.
 const (
 	defaultConcurrency = 1024
+	controlReads       = 128                    // rounds side by side that read the control plane: each has a hundred questions
 	stopGrace          = 400 * time.Millisecond // what a stop waits for rounds in flight, and then for sinks and the store
 	onceGrace          = 45 * time.Second       // what Once waits for sinks, and then for the store: nobody tells it later
 	saveEvery          = 10 * time.Second
@@ -65,7 +66,8 @@ type Canary struct {
 	pulse     *pulse
 	keep      *keeper
 	slots     chan struct{}        // rounds side by side
-	judging   chan struct{}        // of which so many are judged
+	reads     chan struct{}        // of which so many read the control plane
+	judging   chan struct{}        // and so many are judged
 	began     time.Time            // with a monotonic reading
 	wall      time.Time            // the wall clock then
 	resumed   map[string]time.Time // when the last rounds ended before a restart; nil after the start
@@ -90,7 +92,7 @@ func New(o Options) *Canary {
 	}
 	return &Canary{
 		o: o, catalogue: suites.Compile(o.Catalogue), seed: maphash.MakeSeed(), board: NewBoard(), pulse: &pulse{now: o.Now}, keep: newKeeper(o.Store),
-		slots: make(chan struct{}, o.Concurrency), judging: make(chan struct{}, runtime.GOMAXPROCS(0)), began: time.Now(), wall: o.Now(),
+		slots: make(chan struct{}, o.Concurrency), reads: make(chan struct{}, min(o.Concurrency, controlReads)), judging: make(chan struct{}, runtime.GOMAXPROCS(0)), began: time.Now(), wall: o.Now(),
 		watchers: map[string]*watcher{},
 	}
 }

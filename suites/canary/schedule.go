@@ -72,19 +72,18 @@ func (t *timetable) tooLate(due, now time.Duration) bool {
 	return now-due > max(t.interval/2, pulseLate)
 }
 
-// readControl says whether the control plane is due, and when it is, when the next time is: on a grid too, so that a
-// fleet that began together does not stay together, and reads when it did before a restart.
-func (t *timetable) readControl(now time.Duration, first bool) bool {
-	if now < t.nextControl {
-		return false
-	}
+// controlDue says whether the control plane is due.
+func (t *timetable) controlDue(now time.Duration) bool { return now >= t.nextControl }
+
+// readControl says when the control plane is due next that is read now: on a grid too, so that a fleet that began
+// together does not stay together, and reads when it did before a restart.
+func (t *timetable) readControl(now time.Duration, first bool) {
 	if t.control == 0 { // the zero timetable, of one round
-		return true
+		return
 	}
 	least := now
 	if !first {
 		least += t.control / 2
 	}
 	t.nextControl = gridAfter(least, t.controlPhase, t.control)
-	return true
 }

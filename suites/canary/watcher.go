@@ -106,8 +106,10 @@ func (w *watcher) round(ctx context.Context) Round {
 	strained := w.c.pulse.strained()
 	var r Round
 	var calls int64
-	fresh := w.times.readControl(began, w.known == nil) || w.known == nil
-	if !fresh {
+	fresh := w.known == nil || w.times.controlDue(began) && len(w.c.reads) < cap(w.c.reads)
+	if fresh {
+		w.times.readControl(began, w.known == nil)
+	} else {
 		r = w.look(ctx, w.known)
 		calls += r.Calls
 		// What makes an incident was read as often as it is counted: one answer of an API is one failure.
@@ -228,6 +230,13 @@ func (w *watcher) guarded(ctx context.Context, known *probes.Observation) (r Rou
 	link := w.link
 	if known != nil {
 		link = known.Link // with the ids that were found
+	} else {
+		select {
+		case w.c.reads <- struct{}{}:
+			defer func() { <-w.c.reads }()
+		case <-ctx.Done():
+			return Round{Outcome: Interrupted, Reason: errStopped.Error()}
+		}
 	}
 	o, calls := w.c.o.Look(ctx, link, known)
 	r = w.judge(o, known)
