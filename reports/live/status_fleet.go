@@ -148,10 +148,14 @@ func (s *Status) fleet(f fleetFilter) fleetPage {
 	p := fleetPage{Head: Head{Now: now}, Filter: f, Total: len(s.links), States: states(), History: s.past != nil}
 	counts := map[string]int{}
 	var rows []linkRow
+	has := map[string]bool{} // an incident may be of a cause that stands behind those that rounds find
+	for _, a := range s.open[f.Cause].Links {
+		has[a.Link] = true
+	}
 	for name, l := range s.links {
 		row := linkRow{Name: name, State: l.state(now), Last: l.last, service: l.service, account: l.account}
 		counts[row.State]++
-		if strings.Contains(name, f.Name) && (f.State == "" || f.State == row.State) && (f.Cause == "" || row.has(f.Cause)) {
+		if strings.Contains(name, f.Name) && (f.State == "" || f.State == row.State) && (f.Cause == "" || has[name] || row.has(f.Cause)) {
 			rows = append(rows, row)
 		}
 	}

@@ -95,6 +95,12 @@ func TestStatusShowsWhatFailsFirst(t *testing.T) {
 	if _, only = fetch(t, s, "/?cause=k"); strings.Contains(only, ">a-good</a>") || !strings.Contains(only, ">orders</a>") {
 		t.Error("links are not found by their cause")
 	}
+	behind := incident("c-new")
+	behind.Key = "behind"
+	tell(t, s, canary.Change{Kind: canary.Opened, At: noon, Incident: behind})
+	if _, only = fetch(t, s, "/?cause=behind"); strings.Contains(only[strings.Index(only, "<tbody>"):], ">orders</a>") || !strings.Contains(only, ">c-new</a>") {
+		t.Error("links of an incident are not found")
+	}
 	if _, only = fetch(t, s, "/?by=service"); strings.Count(only, `scope="rowgroup"`) != 2 || !strings.Contains(only, "vpce-svc-1</b>") {
 		t.Error("links are not grouped by service")
 	}
