@@ -129,7 +129,7 @@ func (b *Board) step(r Round, key string, c *CauseState, root Root, status map[s
 
 // alarm confirms a cause on a link.
 func (b *Board) alarm(r Round, key string, c *CauseState, root Root) []Change {
-	cause := root.Cause
+	var cause Cause
 	if was := b.incidents[c.Incident]; c.Alarmed && was != nil {
 		cause = was.Cause
 	} else if cause = b.peers.whose(r, root, c.Since); cause != root.Cause {
