@@ -1,147 +1,14 @@
 package probes
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/netip"
-	"slices"
 	"sync"
 	"time"
-
-	"github.com/miekg/dns"
 )
-
-// The bounds of what an engine asks one DNS server from one vantage.
-const (
-	dnsInFlight = 128  // questions that may lie in the server's buffer; at 512 it overflows
-	dnsSockets  = 2    // per server
-	dnsPerPort  = 4096 // questions, after which a socket makes way for one with another port
-	// dnsQueued is how long a question may lie in a server's buffer. One that is not answered after that fills no buffer
-	// any more, and others need not wait for its timeout.
-	dnsQueued = 250 * time.Millisecond
-	dnsGrain  = 10 * time.Millisecond // how far apart the looks at what is open are, at least
-	dnsIdle   = 30 * time.Second      // a socket that nobody needs for so long is closed
-	// maxUnasked is how many datagrams that fit no question a socket takes in a row, before it is given up. Networks that
-	// send everything twice stay below it.
-	maxUnasked = 4 * maxStrays
-)
-
-// errEngineClosed is what questions end with that were open when their engine was closed.
-var errEngineClosed = errors.New("the engine was closed")
-
-// dnsServer is a DNS server as one vantage asks it: over a few connected sockets that many questions share. Which answer
-// is whose is told by the id, which is random, and by the question that is repeated in it; connected sockets take
-// datagrams from nobody else.
-type dnsServer struct {
-	engine *Engine
-	key    serverKey
-	dial   func(ctx context.Context) (net.Conn, error)
-	slots  chan struct{}
-
-	mu      sync.Mutex
-	sockets []*dnsSocket
-	next    int
-}
-
-// asked is one question on its way over UDP. What comes of it is written before land is called, which is once, and not
-// by the goroutine that asked.
-type asked struct {
-	question question
-	packed   []byte // the message, with any id; it is not changed, and may be shared
-	timeout  time.Duration
-	now      func() time.Time
-	land     func(*asked)
-
-	started, ended time.Time
-	wire           []byte   // the answer, where there is one
-	plain          plain    // what is in it
-	msg            *dns.Msg // nil where plain says it all
-	err            error    // why there is no answer
-
-	// Of the socket, under its mutex.
-	socket   *dnsSocket
-	id       uint16
-	sent     time.Time
-	queued   bool // it holds one of the server's slots
-	over     bool // it has landed or was given up; its id is known still, so that a late answer is told from a strange one
-	stray    error
-	strays   int
-	deadline time.Time
-}
-
-// send asks once. It waits while too many questions are on their way to the server. If it returns an error, the question was not
-// sent and will not land.
-func (s *dnsServer) send(ctx context.Context, q *asked) error {
-	if !acquire(ctx, s.slots) {
-		return context.Cause(ctx)
-	}
-	q.started = q.now()
-	for {
-		c, err := s.socket(ctx)
-		if err != nil {
-			<-s.slots
-			s.engine.forget(s)
-			return err
-		}
-		if c.send(q) {
-			return nil
-		}
-	}
-}
-
-// ask sends and waits for the answer.
-func (s *dnsServer) ask(ctx context.Context, q *asked) error {
-	done := make(chan struct{})
-	q.land = func(*asked) { close(done) }
-	if err := s.send(ctx, q); err != nil {
-		return err
-	}
-	select {
-	case <-done:
-	case <-ctx.Done():
-		if q.socket.giveUp(q) {
-			return context.Cause(ctx)
-		}
-		<-done
-	}
-	return q.err
-}
-
-// socket is one that takes questions.
-func (s *dnsServer) socket(ctx context.Context) (*dnsSocket, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.next++
-	if len(s.sockets) == dnsSockets {
-		return s.sockets[s.next%dnsSockets], nil
-	}
-	conn, err := s.dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	c := &dnsSocket{server: s, conn: conn, left: dnsPerPort/2 + rand.IntN(dnsPerPort/2), open: map[uint16]*asked{}}
-	if !s.engine.listen(c) {
-		_ = conn.Close()
-		return nil, errEngineClosed
-	}
-	s.sockets = append(s.sockets, c)
-	return c, nil
-}
-
-// drop takes a socket away from those that are asked over.
-func (s *dnsServer) drop(c *dnsSocket) {
-	s.mu.Lock()
-	s.sockets = slices.DeleteFunc(s.sockets, func(other *dnsSocket) bool { return other == c })
-	last := len(s.sockets) == 0
-	s.mu.Unlock()
-	if last {
-		s.engine.forget(s)
-	}
-}
 
 // dnsSocket is one connected socket with its open questions.
 type dnsSocket struct {
@@ -339,28 +206,6 @@ func (c *dnsSocket) whose(wire []byte) *asked {
 	return c.open[binary.BigEndian.Uint16(wire)]
 }
 
-// parse reads any message. A panic is one that makes no sense.
-func (q *asked) parse(wire []byte) (m *dns.Msg, err error) {
-	defer func() {
-		if x := recover(); x != nil {
-			err = fmt.Errorf("%w: %v", errBadAnswer, x)
-		}
-	}()
-	return parseAnswer(wire, q.message(q.id))
-}
-
-// leadsOn says whether an answer is one after which another question is asked: over TCP, or without EDNS.
-func (q *asked) leadsOn() bool {
-	return q.msg != nil && (q.msg.Truncated || q.msg.Rcode == dns.RcodeFormatError || q.msg.Rcode == dns.RcodeNotImplemented)
-}
-
-// message is the question as miekg/dns has it.
-func (q *asked) message(id uint16) *dns.Msg {
-	m := new(dns.Msg).SetQuestion(dns.Fqdn(q.question.name), q.question.qtype)
-	m.Id = id
-	return m
-}
-
 // strange holds a datagram that answers nothing against the question whose id it has, or against all: whoever then gets
 // no answer, got this one. It is false when there are too many of them.
 func (c *dnsSocket) strange(q *asked, why error) bool {
@@ -426,10 +271,4 @@ func (c *dnsSocket) sweep(timeout error) bool {
 	}
 	c.arm(next)
 	return true
-}
-
-// serverKey is a DNS server as a vantage sees it.
-type serverKey struct {
-	network any // see networkOf
-	addr    netip.AddrPort
 }
