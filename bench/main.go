@@ -112,12 +112,14 @@ func run(ctx context.Context, s settings, only, out string) error {
 			fmt.Printf("  failed: %v\n", err)
 			errs = append(errs, fmt.Errorf("%s: %w", m.name, err))
 		}
+		if out != "" { // what was measured is kept, whatever comes
+			if err := b.write(out); err != nil {
+				return errors.Join(append(errs, err)...)
+			}
+		}
 		if ctx.Err() != nil {
 			return errors.Join(append(errs, ctx.Err())...)
 		}
-	}
-	if out != "" {
-		errs = append(errs, b.write(out))
 	}
 	if missed := b.missed(); len(missed) > 0 {
 		fmt.Printf("\ngoals missed: %s\n", strings.Join(missed, ", "))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/linkassay/linkassay/probes"
@@ -117,14 +118,21 @@ func treeChild(ctx context.Context, args []string) error {
 	if err := os.Mkdir(args[2], 0o700); err != nil {
 		return err
 	}
-	for _, f := range reports.Files(report) {
-		w, err := os.Create(filepath.Join(args[2], f.Name))
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(f.Write(w), w.Close()); err != nil {
-			return fmt.Errorf("%s: %w", f.Name, err)
-		}
+	files := reports.Files(report)
+	errs := make([]error, len(files))
+	var side sync.WaitGroup // as bundles are written
+	for i, f := range files {
+		side.Go(func() {
+			w, err := os.Create(filepath.Join(args[2], f.Name))
+			if err == nil {
+				err = errors.Join(f.Write(w), w.Close())
+			}
+			errs[i] = err
+		})
+	}
+	side.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
 	}
 	end := time.Now()
 	return json.NewEncoder(os.Stdout).Encode(treeTook{result.Selected, ran.Sub(began), end.Sub(ran), end.Sub(began)})

@@ -22,6 +22,8 @@ type itemAccess struct {
 	copy func(from, to *Observation)
 	// fill gives an item that is nil the reason why.
 	fill func(o *Observation, why error)
+	// share replaces an item that was left out by one that others have too.
+	share func(o *Observation, shared *Absences)
 }
 
 func access[T any](name string, field func(*Observation) **Item[T]) itemAccess {
@@ -35,6 +37,10 @@ func access[T any](name string, field func(*Observation) **Item[T]) itemAccess {
 			return ItemMeta{it.Started, it.Duration, it.Absent, it.Error}, true
 		},
 		copy: func(from, to *Observation) { *field(to) = *field(from) },
+		share: func(o *Observation, shared *Absences) {
+			at := field(o)
+			*at = sharedAbsence(name, *at, shared)
+		},
 		fill: func(o *Observation, why error) {
 			if at := field(o); *at == nil {
 				var zero T

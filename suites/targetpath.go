@@ -112,12 +112,21 @@ func (w targetFlow) name() string {
 	return fmt.Sprintf("%s%s port %d from %s", what, w.target.TargetID, w.port, w.from)
 }
 
+// flowKey is what makes two connections the same.
+type flowKey struct {
+	on, port      uint16
+	serves, check bool
+	target        string
+	from          netip.Addr
+}
+
 // forEachTargetFlow calls f with each connection that the nodes make for the link's ports, to targets
 // whose interface is known.
 func forEachTargetFlow(o *probes.Observation, f func(w targetFlow)) {
 	b, groups := backendsOf(o), maybe(o.Provider.TargetGroups)
-	seen := map[string]bool{}
+	seen := map[flowKey]bool{}
 	for _, lb := range b.lbs {
+		nodes := nodesOf(o, lb)
 		for _, p := range o.Link.Ports {
 			l, ok := listenerOn(b.listeners, lb.ARN, p.Port)
 			if !ok {
@@ -128,7 +137,7 @@ func forEachTargetFlow(o *probes.Observation, f func(w targetFlow)) {
 				if h.State == "unused" || h.State == "draining" {
 					continue // nothing is sent to it
 				}
-				for _, node := range nodesOf(o, lb) {
+				for _, node := range nodes {
 					if !cross && h.ZoneID != "" && h.ZoneID != "all" && h.ZoneID != node.ZoneID || len(node.IPs) == 0 {
 						continue
 					}
@@ -148,7 +157,7 @@ func forEachTargetFlow(o *probes.Observation, f func(w targetFlow)) {
 							flows = append(flows, w)
 						}
 						for _, w := range flows {
-							if key := fmt.Sprintf("%d %s %v", w.on, w.name(), w.check); !seen[key] {
+							if key := (flowKey{w.on, w.port, w.serves, w.check, w.target.TargetID, w.from}); !seen[key] {
 								seen[key] = true
 								f(w)
 							}

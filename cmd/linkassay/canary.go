@@ -175,8 +175,8 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 	defer f.ledger.closeLedger()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if os.Getenv("GOGC") == "" { // what is known of a fleet stays: half as much garbage beside it is enough
-		defer debug.SetGCPercent(debug.SetGCPercent(50))
+	if os.Getenv("GOGC") == "" { // what is known of a fleet stays: less garbage beside it is enough
+		defer debug.SetGCPercent(debug.SetGCPercent(70))
 	}
 
 	out := &oneAtATime{w: a.out}

@@ -15,6 +15,7 @@ type looker struct {
 	clients *fleetClients
 	public  *probes.Public // what public DNS answered, for all links
 	engine  *probes.Engine
+	absent  probes.Absences
 	ways    sync.Map // link name to way, as of its last look with the control plane
 }
 
@@ -50,6 +51,7 @@ func (k *looker) look(ctx context.Context, l provision.Link, known *probes.Obser
 	defer used.giveBack(k.clients)
 	found, src := sources(ctx, l, w, used.opener(k.clients, &l))
 	seen := probes.Observe(ctx, found, src, o)
+	seen.Compact(&k.absent)
 	return seen, trace.End(func(n int64) { k.clients.late.Add(n) }) + k.clients.late.Swap(0)
 }
 

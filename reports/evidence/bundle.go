@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sync"
 
 	"golang.org/x/crypto/ssh"
 
@@ -114,24 +115,27 @@ func (b *Bundle) Seal(ctx context.Context, r *reports.Report, o SealOptions) err
 	}
 	var sums []sum
 	add := func(name string, write func(io.Writer) error) error {
-		h := sha256.New()
-		if err := b.put(name, func(w io.Writer) error { return write(io.MultiWriter(w, h)) }); err != nil {
-			return err
-		}
-		s := sum{name: name}
-		h.Sum(s.digest[:0])
+		s, err := b.digested(name, write)
 		sums = append(sums, s)
-		return nil
+		return err
 	}
 	kept, err := reread(r)
 	if err != nil {
 		return fmt.Errorf("make the files of the bundle: %w", err)
 	}
-	for _, f := range reports.Files(kept) {
-		if err := add(f.Name, f.Write); err != nil {
-			return err
+	files := reports.Files(kept)
+	written, errs := make([]sum, len(files)), make([]error, len(files))
+	var side sync.WaitGroup // each is made of the report for itself
+	for i, f := range files {
+		side.Go(func() { written[i], errs[i] = b.digested(f.Name, f.Write) })
+	}
+	side.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err // the others have the same reason, mostly: the disk is full
 		}
 	}
+	sums = append(sums, written...)
 	statement, err := encodeStatement(kept, sums)
 	if err != nil {
 		return err
@@ -180,6 +184,16 @@ func (b *Bundle) Seal(ctx context.Context, r *reports.Report, o SealOptions) err
 		return fmt.Errorf("sync the bundle %s: %w", b.store.path(""), err)
 	}
 	return nil
+}
+
+// digested writes a whole file, and returns its digest.
+func (b *Bundle) digested(name string, write func(io.Writer) error) (sum, error) {
+	s, h := sum{name: name}, sha256.New()
+	if err := b.put(name, func(w io.Writer) error { return write(io.MultiWriter(w, h)) }); err != nil {
+		return s, err
+	}
+	h.Sum(s.digest[:0])
+	return s, nil
 }
 
 // put writes a whole file: under a temporary name, synced, renamed.
