@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,15 +38,15 @@ type goal struct {
 }
 
 func atMost(v float64) goal {
-	return goal{"<= " + number(v), func(x float64) bool { return x <= v }}
+	return goal{"<= " + number(tidy(v)), func(x float64) bool { return x <= v }}
 }
 
 func atLeast(v float64) goal {
-	return goal{">= " + number(v), func(x float64) bool { return x >= v }}
+	return goal{">= " + number(tidy(v)), func(x float64) bool { return x >= v }}
 }
 
 func exactly(v float64) goal {
-	return goal{"= " + number(v), func(x float64) bool { return x == v }}
+	return goal{"= " + number(tidy(v)), func(x float64) bool { return x == v }}
 }
 
 // skipped is a measurement that this machine can't make.
@@ -150,11 +151,14 @@ func (b *book) write(path string) error {
 		order[m.name] = i
 	}
 	slices.SortStableFunc(b.Figures, func(x, y figure) int { return order[x.Measurement] - order[y.Measurement] })
-	text, err := json.MarshalIndent(b.results, "", "  ")
-	if err != nil {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(b.results); err != nil {
 		return fmt.Errorf("write the figures: %w", err)
 	}
-	if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(path, text.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("write the figures: %w", err)
 	}
 	return nil
