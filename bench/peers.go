@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -59,12 +57,9 @@ func startExporter(ctx context.Context, p ports) (*exporter, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	if e.at, err = freeAddress(); err != nil {
 		return nil, err
 	}
-	e.at = l.Addr().String()
-	_ = l.Close()
 	e.cmd = exec.CommandContext(ctx, path, "--config.file="+config, "--web.listen-address="+e.at, "--log.level=error")
 	if err := e.cmd.Start(); err != nil {
 		return nil, err
@@ -92,26 +87,7 @@ func (e *exporter) stop() {
 
 // get reads an answer of the exporter into buf.
 func (e *exporter) get(ctx context.Context, path string, buf *bytes.Buffer) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+e.at+path, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := e.client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if buf == nil {
-		buf = new(bytes.Buffer)
-	}
-	buf.Reset()
-	if _, err := io.Copy(buf, resp.Body); err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", path, resp.Status)
-	}
-	return nil
+	return readPage(ctx, e.client, "http://"+e.at+path, buf)
 }
 
 // probe has the exporter probe the fleet's addresses, as Prometheus would, and counts what it alone used.

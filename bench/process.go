@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
@@ -48,19 +48,26 @@ func peakOf(pid int) (float64, error) {
 	return 0, fmt.Errorf("read the memory of process %d: no VmHWM", pid)
 }
 
-// onPath is where a program is, or nothing.
-func onPath(name string) string {
-	path, err := exec.LookPath(name)
+// readPage reads an answer that must be a good one into buf.
+func readPage(ctx context.Context, client *http.Client, url string, buf *bytes.Buffer) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return ""
+		return err
 	}
-	return path
-}
-
-// versionOf is the first line of what a program of the Prometheus project says of its version, up to its build.
-func versionOf(ctx context.Context, path string) string {
-	out, _ := exec.CommandContext(ctx, path, "--version").CombinedOutput()
-	line, _, _ := strings.Cut(string(out), "\n")
-	line, _, _ = strings.Cut(line, " (")
-	return line
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if buf == nil {
+		buf = new(bytes.Buffer)
+	}
+	buf.Reset()
+	if _, err := buf.ReadFrom(resp.Body); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, resp.Status)
+	}
+	return nil
 }

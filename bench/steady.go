@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -46,17 +46,26 @@ func steady(ctx context.Context, b *book, s settings) error {
 		b.add("linkassay", "cores", atMost(0.4), own.cores)
 		b.add("linkassay, memory", "MB", atMost(300), own.peak)
 
-		prometheus, exporter := onPath("prometheus"), onPath("prometheus-blackbox-exporter")
-		if prometheus == "" || exporter == "" {
-			b.skip("prometheus or prometheus-blackbox-exporter is not on PATH: no peer was measured")
+		prometheus, err := exec.LookPath("prometheus")
+		if err != nil {
+			b.skip("no peer was measured: %v", err)
 			return nil
 		}
-		version := versionOf(ctx, prometheus) + ", " + versionOf(ctx, exporter)
-		peers, err := prometheusAndBlackbox(ctx, s, dir, prometheus, exporter, p)
+		version, err := exec.CommandContext(ctx, prometheus, "--version").CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%s --version: %w", prometheus, err)
+		}
+		blackbox, err := startExporter(ctx, p)
+		if err != nil {
+			b.skip("no peer was measured: %v", err)
+			return nil
+		}
+		defer blackbox.stop()
+		peers, err := prometheusAndBlackbox(ctx, s, dir, prometheus, blackbox)
 		if err != nil {
 			return fmt.Errorf("prometheus and blackbox_exporter: %w", err)
 		}
-		b.note(version, "Prometheus and blackbox_exporter", "cores", goal{}, peers.cores)
+		b.note(firstLine(version)+", "+blackbox.version, "Prometheus and blackbox_exporter", "cores", goal{}, peers.cores)
 		b.add("Prometheus and blackbox_exporter, memory", "MB", goal{}, peers.peak)
 		b.add("cores, ratio to the peers", "", goal{}, own.cores/peers.cores)
 		b.add("memory, ratio to the peers", "", goal{}, own.peak/peers.peak)
@@ -98,7 +107,7 @@ func watch(ctx context.Context, s settings, address string, pids ...int) (load, 
 				return ctx.Err()
 			case <-time.After(min(15*time.Second, time.Until(end))):
 			}
-			if err := readMetrics(ctx, address); err != nil {
+			if err := readPage(ctx, http.DefaultClient, "http://"+address+"/metrics", new(bytes.Buffer)); err != nil {
 				return err
 			}
 		}
@@ -148,25 +157,6 @@ func start(cmd *exec.Cmd) (func() error, error) {
 	}, nil
 }
 
-func readMetrics(ctx context.Context, address string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("/metrics answers %s", resp.Status)
-	}
-	return nil
-}
-
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -204,23 +194,10 @@ func writeFleet(dir string, p ports) error {
 }
 
 // prometheusAndBlackbox measures both on the same targets.
-func prometheusAndBlackbox(ctx context.Context, s settings, dir, prometheus, exporter string, p ports) (load, error) {
-	blackbox, err := freeAddress()
-	if err != nil {
-		return load{}, err
-	}
-	modules := filepath.Join(dir, "blackbox.yml")
-	if err := os.WriteFile(modules, []byte("modules: {http: {prober: http, timeout: 5s, http: {preferred_ip_protocol: ip4}}}\n"), 0o600); err != nil {
-		return load{}, err
-	}
-	probe := exec.CommandContext(ctx, exporter, "--config.file", modules, "--web.listen-address", blackbox, "--log.level", "error")
-	end, err := start(probe)
-	if err != nil {
-		return load{}, err
-	}
+func prometheusAndBlackbox(ctx context.Context, s settings, dir, prometheus string, blackbox *exporter) (load, error) {
 	var targets strings.Builder
 	for i := range standingTargets {
-		fmt.Fprintf(&targets, "          - http://%s:%d/\n", addressOf(i, 0), p.HTTP)
+		fmt.Fprintf(&targets, "          - http://%s:%d/\n", addressOf(i, 0), blackbox.ports.HTTP)
 	}
 	config := filepath.Join(dir, "prometheus.yml")
 	text := fmt.Sprintf(`global: {scrape_interval: %[1]s, scrape_timeout: %[1]s}
@@ -234,28 +211,19 @@ scrape_configs:
       - {source_labels: [__address__], target_label: __param_target}
       - {source_labels: [__param_target], target_label: instance}
       - {target_label: __address__, replacement: "%[3]s"}
-`, standingInterval, targets.String(), blackbox)
+`, standingInterval, targets.String(), blackbox.at)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		return load{}, errors.Join(err, end())
+		return load{}, err
 	}
 	address, err := freeAddress()
 	if err != nil {
-		return load{}, errors.Join(err, end())
+		return load{}, err
 	}
 	server := exec.CommandContext(ctx, prometheus, "--config.file", config, "--storage.tsdb.path", filepath.Join(dir, "tsdb"), "--web.listen-address", address, "--log.level", "error")
 	endServer, err := start(server)
 	if err != nil {
-		return load{}, errors.Join(err, end())
+		return load{}, err
 	}
-	l, err := watch(ctx, s, address, server.Process.Pid, probe.Process.Pid)
-	return l, errors.Join(err, endServer(), ignoreSignal(end()))
-}
-
-// ignoreSignal forgives that a server ends by the signal that it was sent.
-func ignoreSignal(err error) error {
-	var ended *exec.ExitError
-	if errors.As(err, &ended) && ended.ExitCode() == -1 {
-		return nil
-	}
-	return err
+	l, err := watch(ctx, s, address, server.Process.Pid, blackbox.cmd.Process.Pid)
+	return l, errors.Join(err, endServer())
 }

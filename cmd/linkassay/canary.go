@@ -105,16 +105,8 @@ const defaultListen = "127.0.0.1:9815"
 
 // check refuses wrong flags before anything is touched.
 func (f *canaryFlags) check() error {
-	switch suites.Severity(f.failOn) {
-	case "", suites.Warning, suites.Advice:
-	default:
-		return usageError("--fail-on %q: expected warning or advice", f.failOn)
-	}
-	if _, err := suites.Select(f.labels); err != nil {
-		return usageError("--label-filter: %v", err)
-	}
-	if _, err := suites.ProfileFilter(f.profile, f.labels); err != nil {
-		return usageError("--profile: %v", err)
+	if err := checkSelection(f.failOn, f.labels, f.profile); err != nil {
+		return err
 	}
 	switch {
 	case f.once && f.state == "" && f.history.path == "":

@@ -71,21 +71,29 @@ func completeFormats(cmd *cobra.Command) {
 	}
 }
 
+// checkSelection refuses what picks and weighs no checks.
+func checkSelection(failOn, labels, profile string) error {
+	switch suites.Severity(failOn) {
+	case "", suites.Warning, suites.Advice:
+	default:
+		return usageError("--fail-on %q: expected warning or advice", failOn)
+	}
+	if _, err := suites.Select(labels); err != nil {
+		return usageError("--label-filter: %v", err)
+	}
+	if _, err := suites.ProfileFilter(profile, labels); err != nil {
+		return usageError("--profile: %v", err)
+	}
+	return nil
+}
+
 // check refuses wrong flags before anything is touched.
 func (f *judgeFlags) check() error {
 	if !slices.Contains(reports.Formats(), f.format) {
 		return usageError("--format %q: expected one of %s", f.format, strings.Join(reports.Formats(), ", "))
 	}
-	switch suites.Severity(f.failOn) {
-	case "", suites.Warning, suites.Advice:
-	default:
-		return usageError("--fail-on %q: expected warning or advice", f.failOn)
-	}
-	if _, err := suites.Select(f.labels); err != nil {
-		return usageError("--label-filter: %v", err)
-	}
-	if _, err := suites.ProfileFilter(f.profile, f.labels); err != nil {
-		return usageError("--profile: %v", err)
+	if err := checkSelection(f.failOn, f.labels, f.profile); err != nil {
+		return err
 	}
 	if f.settle < 1 || f.settle > maxSettle {
 		return usageError("--settle %d: expected a number of rounds from 1 to %d", f.settle, maxSettle)

@@ -30,6 +30,7 @@ type cloud struct {
 	endpoints []endpoint
 	refuse    map[string]string // error codes by action
 	hold      chan struct{}     // answers wait for it; nil: they don't
+	held      chan struct{}     // gets one for each answer that waits, as far as it has room
 	now       time.Time
 }
 
@@ -40,7 +41,7 @@ type endpoint struct {
 
 func newCloud(t *testing.T, endpoints int) *cloud {
 	t.Helper()
-	w := &cloud{refuse: map[string]string{}, now: time.Now()}
+	w := &cloud{refuse: map[string]string{}, held: make(chan struct{}, 64), now: time.Now()}
 	for i := range endpoints {
 		w.endpoints = append(w.endpoints, endpoint{
 			fmt.Sprintf("vpce-%03d", i), fmt.Sprintf("vpc-%d", i%4), "available", []string{fmt.Sprintf("eni-%03d1", i), fmt.Sprintf("eni-%03d2", i)},
@@ -76,6 +77,10 @@ func (w *cloud) answer(action string, form url.Values) (int, string) {
 	hold := w.hold
 	w.mu.Unlock()
 	if hold != nil {
+		select {
+		case w.held <- struct{}{}:
+		default:
+		}
 		<-hold
 	}
 	w.mu.Lock()
@@ -530,9 +535,7 @@ func TestRequestsThatOutliveTheirAskerAreTold(t *testing.T) {
 			}
 		})
 	}
-	for len(w.requests()) == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-w.held
 	leave()
 	wg.Wait()
 	for _, trace := range traces {
@@ -580,9 +583,7 @@ func TestClosedClientsAskThemselves(t *testing.T) {
 	w.hold = make(chan struct{})
 	done := make(chan error)
 	go func() { _, err := w.endpoint(w.ctx(t), "vpce-001"); done <- err }()
-	for len(w.requests()) == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-w.held
 	w.Close()
 	if err := <-done; err == nil {
 		t.Error("the request was not ended")
