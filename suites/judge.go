@@ -71,11 +71,11 @@ func complete(o *probes.Observation) *probes.Observation {
 	return &view
 }
 
-// verdict judges one check of the catalogue and what it comes after.
-func (j *judging) verdict(id string) Verdict {
+// verdict judges the check at this index of the catalogue and what it comes after.
+func (j *judging) verdict(i int) Verdict {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.at(j.index[id]).Verdict
+	return j.at(i).Verdict
 }
 
 func (j *judging) verdicts(choice Choice) []Verdict {

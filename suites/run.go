@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -39,7 +41,7 @@ type RunOptions struct {
 type Result struct {
 	// Verdicts has one list per Observation, in their order.
 	Verdicts [][]Verdict
-	// Selected is how many checks were selected over all links; each was run as a spec. Verdicts may
+	// Selected is how many checks were selected over all links; each was a spec. Verdicts may
 	// hold more: the roots that selected checks are blocked by.
 	Selected int
 }
@@ -54,7 +56,7 @@ func (r Result) All() []Verdict {
 }
 
 // Run judges the Observations, each check as a Ginkgo spec. The verdicts are those of Judge: the
-// specs decide nothing. When ctx has ended the Observations are judged without Ginkgo, because an
+// specs decide nothing. Ginkgo runs those that say something of the link, and skips the others. When ctx has ended the Observations are judged without Ginkgo, because an
 // interrupted run must still tell what it saw. An error means that nothing was selected
 // (ErrNothingSelected), the filter is wrong, or that Ginkgo did not run what was selected.
 func (r *Runner) Run(ctx context.Context, observations []*probes.Observation, opts RunOptions) (Result, error) {
@@ -70,23 +72,28 @@ func (r *Runner) Run(ctx context.Context, observations []*probes.Observation, op
 		return Result{}, err
 	}
 	set := newSpecSet(observations, catalogue, selection)
+	set.told = opts.Output != nil
 	result := Result{Selected: set.count()}
 	if result.Selected == 0 {
 		return Result{}, fmt.Errorf("%w: no check of %d links matches the label filter %q", ErrNothingSelected, len(observations), opts.LabelFilter)
 	}
-	if ctx.Err() == nil {
-		if r.used.Swap(true) {
-			return Result{}, ErrUsedTwice
-		}
-		if err := set.run(opts); err != nil && ctx.Err() == nil {
-			return Result{}, err
-		}
-		if ran := set.ran(); ran != result.Selected && ctx.Err() == nil {
-			return Result{}, fmt.Errorf("ginkgo ran %d of the %d selected checks", ran, result.Selected)
-		}
+	live := ctx.Err() == nil
+	if live && r.used.Swap(true) {
+		return Result{}, ErrUsedTwice
+	}
+	judged := set.judge()
+	defer judged()
+	if live {
+		err = set.run(opts)
+	}
+	if err := errors.Join(err, judged()); err != nil {
+		return Result{}, err
+	}
+	if ran := int(set.ran.Load()); live && ran != set.live && ctx.Err() == nil {
+		return Result{}, fmt.Errorf("ginkgo ran %d of the %d selected checks that apply", ran, set.live)
 	}
 	for _, l := range set.links {
-		result.Verdicts = append(result.Verdicts, l.judging.verdicts(l.choice))
+		result.Verdicts = append(result.Verdicts, l.verdicts)
 	}
 	return result, nil
 }
@@ -95,25 +102,64 @@ func (r *Runner) Run(ctx context.Context, observations []*probes.Observation, op
 // cost Ginkgo quadratic time, and in it a spec per selected check. Ginkgo gets no filter: it would carry the others along.
 type specSet struct {
 	catalogue []Check
+	compiled  *Compiled
 	links     []specLink
-
-	mu   sync.Mutex
-	seen map[[2]int]bool // link and check that were run
+	// told says that somebody reads what Ginkgo says of the specs: labels and entries are for them.
+	told bool
+	live int          // specs that Ginkgo is to run
+	ran  atomic.Int64 // different ones that it ran
 }
 
 type specLink struct {
-	name    string
-	judging *judging
-	choice  Choice
+	observation *probes.Observation
+	choice      Choice
+	ran         []atomic.Bool // the checks whose spec was run
+	// judged is closed when verdicts are there and judging holds them; nil where each spec judges for itself.
+	judged   chan struct{}
+	judging  *judging
+	verdicts []Verdict
 }
 
 func newSpecSet(observations []*probes.Observation, catalogue []Check, selection Selection) *specSet {
-	s := &specSet{catalogue: catalogue, seen: map[[2]int]bool{}}
-	compiled := Compile(catalogue)
+	s := &specSet{catalogue: catalogue, compiled: Compile(catalogue)}
 	for _, o := range observations {
-		s.links = append(s.links, specLink{o.Link.Name, compiled.judging(o), compiled.Choose(o.Link.Name, selection)})
+		s.links = append(s.links, specLink{observation: o, choice: s.compiled.Choose(o.Link.Name, selection), ran: make([]atomic.Bool, len(catalogue))})
 	}
 	return s
+}
+
+// judge begins to judge the links, side by side, while Ginkgo makes its tree of those that are judged. What it returns waits for
+// all, and says what went wrong.
+func (s *specSet) judge() (wait func() error) {
+	errs := make([]error, len(s.links))
+	for i := range s.links {
+		s.links[i].judged = make(chan struct{})
+	}
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(s.links)) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(s.links)); i = next.Add(1) - 1 {
+				errs[i] = s.links[i].judge(s.compiled)
+			}
+		})
+	}
+	return func() error {
+		workers.Wait()
+		return errors.Join(errs...)
+	}
+}
+
+func (l *specLink) judge(c *Compiled) (err error) {
+	defer close(l.judged)
+	defer func() {
+		if x := recover(); x != nil {
+			err = fmt.Errorf("judge link %s: panic: %v\n%s", plain(l.observation.Link.Name), x, debug.Stack())
+		}
+	}()
+	l.judging = c.judging(l.observation)
+	l.verdicts = l.judging.verdicts(l.choice)
+	return nil
 }
 
 func (s *specSet) count() int {
@@ -128,42 +174,68 @@ func (s *specSet) count() int {
 	return n
 }
 
-// ran is how many different specs were run.
-func (s *specSet) ran() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.seen)
-}
+// asideLabel is the label of what Ginkgo is not to run: checks that are known not to apply, or to be blocked. Its own way to skip a spec
+// that runs takes a stack trace each.
+const asideLabel = "aside"
 
 // register builds the tree. It must be called before ginkgo.RunSpecs.
 func (s *specSet) register() {
-	labels := make([]ginkgo.Labels, len(s.catalogue))
+	texts, decorations := make([]string, len(s.catalogue)), make([][]any, len(s.catalogue))
 	for k, c := range s.catalogue {
-		labels[k] = ginkgo.Label(c.Labels()...)
+		texts[k] = c.ID + " " + c.Title
+		decorations[k] = []any{place("checks", k, "linkassay explain "+c.ID)}
+		if s.told {
+			decorations[k] = append(decorations[k], ginkgo.Label(c.Labels()...))
+		}
 	}
-	for i, l := range s.links {
+	for i := range s.links {
+		l := &s.links[i]
 		if !slices.Contains(l.choice, true) {
 			continue // Ginkgo refuses empty containers
 		}
-		ginkgo.Describe("link "+plain(l.name), ginkgo.Label(linkLabel(l.name)), func() {
-			for k, c := range s.catalogue {
-				if !l.choice[k] {
-					continue
+		at := place("links", i, fmt.Sprintf("link %d of %d", i+1, len(s.links)))
+		name := l.observation.Link.Name
+		ginkgo.Describe("link "+plain(name), ginkgo.Label(linkLabel(name)), at, func() {
+			if l.judged != nil {
+				<-l.judged
+			}
+			for k, chosen := range l.choice {
+				switch {
+				case !chosen:
+				case l.verdicts != nil && l.judging.verdict(k).aside():
+					ginkgo.It(texts[k], decorations[k], ginkgo.Label(asideLabel), func() {})
+				default:
+					s.live++
+					ginkgo.It(texts[k], decorations[k], func() { s.spec(l, k) })
 				}
-				ginkgo.It(c.ID+" "+c.Title, labels[k], func() {
-					s.mu.Lock()
-					s.seen[[2]int{i, k}] = true
-					s.mu.Unlock()
-					report(l.judging.verdict(c.ID))
-				})
 			}
 		})
 	}
 }
 
+// aside says whether the check was not judged.
+func (v Verdict) aside() bool { return v.Status == Skipped || v.Status == Blocked }
+
+// place is where a node stands, in words for who reads what Ginkgo says. Ginkgo sorts nodes by file and line: all of these are made in
+// one line, and it would sort them by their texts.
+func place(file string, i int, words string) types.CodeLocation {
+	return types.CodeLocation{FileName: file, LineNumber: i + 1, CustomMessage: words}
+}
+
+// spec is the body of the spec of check k. An interrupted Ginkgo does not wait for it.
+func (s *specSet) spec(l *specLink, k int) {
+	if !l.ran[k].Swap(true) {
+		s.ran.Add(1)
+	}
+	v := l.judging.verdict(k)
+	if s.told {
+		ginkgo.AddReportEntry("verdict", entry(v), types.ReportEntryVisibilityNever)
+	}
+	report(v)
+}
+
 // report turns a verdict into a spec's end. "Could not tell" is a failure: Skip would be green.
 func report(v Verdict) {
-	ginkgo.AddReportEntry("verdict", entry(v), types.ReportEntryVisibilityNever)
 	switch v.Status {
 	case Failed, Untold:
 		message := fmt.Sprintf("%s: %s", v.Status, v.Reason)
@@ -204,12 +276,13 @@ func (s *specSet) run(opts RunOptions) error {
 
 	s.register()
 	suite := types.NewDefaultSuiteConfig()
-	suite.FailOnEmpty = true
+	suite.LabelFilter = "!" + asideLabel
 	suite.RandomSeed = 1
 	suite.Timeout = 0 // judging is pure: there is nothing to wait for
 	reporter := types.NewDefaultReporterConfig()
 	reporter.NoColor = true
 	reporter.SilenceSkips = true
+	reporter.Succinct = !s.told // it then spares itself a copy of all its reports
 	var t failing
 	ginkgo.RunSpecs(&t, "linkassay", suite, reporter)
 	// Whether specs failed is told by the verdicts; t only satisfies RunSpecs.
@@ -227,6 +300,10 @@ func (f *failing) Fail() { f.failed = true }
 // suite without specs.
 func Register(provide func() []*probes.Observation) int {
 	set := newSpecSet(provide(), Catalogue(), nil)
+	set.told = true
+	for i := range set.links {
+		set.links[i].judging = set.compiled.judging(set.links[i].observation)
+	}
 	set.register()
 	return len(set.links) * len(set.catalogue)
 }
