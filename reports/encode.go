@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/linkassay/linkassay/suites"
 )
@@ -28,70 +27,119 @@ type run struct {
 
 type plain Report
 
-// Encode writes run.json. Observations that were not through Keep yet are made what it would keep. Links are encoded
-// each for itself, side by side: a fleet's file is large.
+// Encode makes run.json. Observations that were not through Keep yet are made what it would keep.
 func Encode(r *Report) ([]byte, error) {
+	b := &whole{links: len(r.Links)}
+	if err := encode(b, r); err != nil {
+		return nil, err
+	}
+	return b.text, nil
+}
+
+// whole gathers run.json. Links are much alike: the first tells how long all will be.
+type whole struct {
+	text  []byte
+	links int // that may still come
+}
+
+func (w *whole) Write(p []byte) (int, error) {
+	if len(w.text)+len(p) > cap(w.text) {
+		w.text = slices.Grow(w.text, (len(p)+len(p)/32)*max(w.links, 1)+1024)
+	}
+	if len(p) > 64 { // else it is what stands between two
+		w.links--
+	}
+	w.text = append(w.text, p...)
+	return len(p), nil
+}
+
+// encode writes run.json. Links are encoded each for itself, side by side, and written as they come: a fleet's file is large.
+func encode(w io.Writer, r *Report) error {
 	around := *r
 	around.Links = nil
 	frame, err := json.MarshalIndent(run{Format, r.Summary(), r.Identities(), r.NotInScope(), plain(around)}, "", indent)
 	if err != nil {
-		return nil, fmt.Errorf("encode the report as JSON: %w", err)
+		return fmt.Errorf("encode the report as JSON: %w", err)
 	}
 	// A line break in a text would be escaped: this is the one key of that name at the top.
 	before, after, ok := bytes.Cut(frame, []byte("\n"+indent+`"links": null`))
 	if !ok {
-		return nil, errors.New("encode the report as JSON: there is no place for its links")
+		return errors.New("encode the report as JSON: there is no place for its links")
 	}
-	links, err := encodeLinks(r.Links)
-	if err != nil {
-		return nil, err
-	}
-	size := len(frame) + 64
-	for _, l := range links {
-		size += len(l) + 2*len(indent) + 2
-	}
-	out := make([]byte, 0, size)
-	out = append(append(out, escapeInvisible(before)...), "\n"+indent+`"links": `...)
+	before = append(slices.Clone(escapeInvisible(before)), "\n"+indent+`"links": `...)
+	after = append(slices.Clone(escapeInvisible(after)), '\n')
 	switch {
 	case r.Links == nil:
-		out = append(out, "null"...)
-	case len(links) == 0:
-		out = append(out, "[]"...)
+		before = append(before, "null"...)
+	case len(r.Links) == 0:
+		before = append(before, "[]"...)
 	default:
-		for i, l := range links {
-			out = append(append(out, "[,"[min(i, 1)]), "\n"+indent+indent...)
-			out = append(out, l...)
-		}
-		out = append(out, "\n"+indent+"]"...)
+		after = slices.Concat([]byte("\n"+indent+"]"), after)
 	}
-	return append(append(out, escapeInvisible(after)...), '\n'), nil
+	if _, err := w.Write(before); err != nil {
+		return err
+	}
+	if err := encodeLinks(w, r.Links); err != nil {
+		return err
+	}
+	_, err = w.Write(after)
+	return err
 }
 
 // indent is one step of run.json.
 const indent = " "
 
-func encodeLinks(links []LinkReport) ([][]byte, error) {
-	texts, errs := make([][]byte, len(links)), make([]error, len(links))
+// encodeLinks writes the links in order. A few are ahead of what is written, in memory that is used again.
+func encodeLinks(w io.Writer, links []LinkReport) error {
+	type text struct {
+		b   []byte
+		err error
+	}
+	workers := min(runtime.GOMAXPROCS(0), len(links))
+	ring := make([]struct{ free, made chan text }, 2*workers)
+	for i := range ring {
+		ring[i].free, ring[i].made = make(chan text, 1), make(chan text, 1)
+		ring[i].free <- text{}
+	}
 	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(links)) {
-		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(links)); i = next.Add(1) - 1 {
-				texts[i], errs[i] = encodeLink(links[i])
+	var failed atomic.Bool // nothing more is to be encoded
+	var side sync.WaitGroup
+	for range workers {
+		side.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(links); i = int(next.Add(1)) - 1 {
+				slot := ring[i%len(ring)]
+				t := <-slot.free
+				if !failed.Load() {
+					t.b, t.err = encodeLink(append(t.b[:0], "[,"[min(i, 1)]), links[i])
+				}
+				slot.made <- t
 			}
 		})
 	}
-	workers.Wait()
-	return texts, errors.Join(errs...)
+	var err error
+	for i := range links {
+		slot := ring[i%len(ring)]
+		t := <-slot.made
+		if err == nil {
+			if err = t.err; err == nil {
+				_, err = w.Write(t.b)
+			}
+			failed.Store(err != nil)
+		}
+		slot.free <- t
+	}
+	side.Wait()
+	return err
 }
 
-func encodeLink(l LinkReport) ([]byte, error) {
+// encodeLink appends a link as it stands in the list.
+func encodeLink(out []byte, l LinkReport) ([]byte, error) {
 	l.Rounds = slices.Clone(l.Rounds)
 	kept := l.Observation
 	if l.Raw == nil {
 		var err error
 		if kept, _, err = redact(l.Observation); err != nil {
-			return nil, err
+			return out, err
 		}
 	}
 	for k := range l.Rounds {
@@ -102,55 +150,25 @@ func encodeLink(l LinkReport) ([]byte, error) {
 		case l.Raw == nil:
 			var err error
 			if round.Observation, _, err = redact(round.Observation); err != nil {
-				return nil, err
+				return out, err
 			}
 		}
 	}
 	l.Observation = kept
-	b, err := json.MarshalIndent(l, indent+indent, indent)
-	if err != nil {
-		return nil, fmt.Errorf("encode the report as JSON: %w", err)
+	w := indented{out: append(out, "\n"+indent+indent...), prefix: indent + indent}
+	if err := json.NewEncoder(&w).Encode(l); err != nil {
+		return out, fmt.Errorf("encode the report as JSON: %w", err)
 	}
-	return escapeInvisible(b), nil
+	return escapeInvisible(w.out), nil
 }
 
-// escapeInvisible writes control and format characters, which encoding/json leaves as they are, as
-// \u escapes: the values stay what they were, and printing the file can't reorder a terminal's text.
-func escapeInvisible(b []byte) []byte {
-	if !suspect(b) || !bytes.ContainsFunc(b, invisible) {
-		return b
-	}
-	out := make([]byte, 0, len(b)+64)
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		if invisible(r) {
-			if r > 0xffff {
-				r -= 0x10000
-				out = fmt.Appendf(out, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
-			} else {
-				out = fmt.Appendf(out, `\u%04x`, r)
-			}
-		} else {
-			out = append(out, b[:n]...)
-		}
-		b = b[n:]
-	}
-	return out
+// indented takes a text from a json.Encoder, whole, as it writes it.
+type indented struct {
+	out    []byte
+	prefix string
 }
 
-// suspect says whether b may hold such characters: most texts are printable ASCII.
-func suspect(b []byte) bool {
-	for _, c := range b {
-		if c >= 0x7f || c < ' ' && c != '\n' {
-			return true
-		}
-	}
-	return false
-}
-
-func invisible(r rune) bool {
-	if r < utf8.RuneSelf {
-		return r != '\n' && (r < ' ' || r == 0x7f)
-	}
-	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
+func (w *indented) Write(p []byte) (int, error) {
+	w.out = appendIndented(w.out, bytes.TrimSuffix(p, []byte{'\n'}), w.prefix, indent)
+	return len(p), nil
 }

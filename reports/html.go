@@ -22,10 +22,11 @@ var htmlFiles embed.FS
 
 // WriteHTML writes the report as one page that needs nothing beside it: no script, no font, no picture, no
 // network. It opens from a folder years later, prints, and is read aloud.
-func WriteHTML(w io.Writer, r *Report) error { return writePage(w, r, "") }
+func WriteHTML(w io.Writer, r *Report) error { return writePage(w, r, nil) }
 
-// writePage writes the page of a run whose run.json has this SHA-256; "" is for a page that no run.json is beside.
-func writePage(w io.Writer, r *Report, runDigest string) error {
+// writePage writes the page of a run whose run.json has the SHA-256 that digest tells, which is asked last; nil is for a page that no
+// run.json is beside.
+func writePage(w io.Writer, r *Report, digest func() (string, error)) error {
 	t, err := htmlTemplate()
 	if err != nil {
 		return fmt.Errorf("read the page's template: %w", err)
@@ -34,9 +35,7 @@ func writePage(w io.Writer, r *Report, runDigest string) error {
 	if err != nil {
 		return fmt.Errorf("write the page: %w", err)
 	}
-	if runDigest != "" {
-		d.Made = append(d.Made, pair{"SHA-256 of " + RunFile, runDigest})
-	}
+	d.digest = digest
 	b := bufio.NewWriterSize(w, 1<<16)
 	if err := t.Execute(b, d); err != nil {
 		return fmt.Errorf("write the page: %w", err)
@@ -93,7 +92,8 @@ type document struct {
 	Frameworks []frameworkView
 	MapVersion int
 	Mapped     []mappedCheck // what each check says and its controls, where they do not stand beside it
-	Made       []pair
+	made       []pair
+	digest     func() (string, error) // of run.json; nil where none is beside the page
 }
 
 // pair is a name and what stands under it.
@@ -172,8 +172,17 @@ func newDocument(r *Report) (*document, error) {
 		}
 	}
 	d.Frameworks, d.MapVersion = evidence.frameworks(r, anchors), evidence.version
-	d.Made = made(r)
+	d.made = made(r)
 	return d, nil
+}
+
+// Made says what made the page. The template comes to it after the links, when run.json may have been written.
+func (d *document) Made() ([]pair, error) {
+	if d.digest == nil {
+		return d.made, nil
+	}
+	sum, err := d.digest()
+	return append(slices.Clone(d.made), pair{"SHA-256 of " + RunFile, sum}), err
 }
 
 // made says what made the page, for those who ask with which rules it was.

@@ -85,34 +85,69 @@ type File struct {
 // RunFile is the file that holds the whole report; the others are made of it.
 const RunFile = "run.json"
 
-// Files are the files that a report is written into.
+// Files are the files that a report is written into. They may be written side by side, in any order, and not all of them.
 func Files(r *Report) []File {
-	run := sync.OnceValues(func() ([]byte, error) { return Encode(r) }) // for itself, and for the page that tells its digest
+	run := &runFile{r: r}
 	return []File{
-		{RunFile, func(w io.Writer) error {
-			b, err := run()
-			if err != nil {
-				return err
-			}
-			_, err = w.Write(b)
-			return err
-		}},
+		{RunFile, run.write},
 		{"dns.txt", func(w io.Writer) error { return writeMessages(w, r) }},
 		{"certificates.pem", func(w io.Writer) error { return writeCertificates(w, r) }},
 		{"junit.xml", func(w io.Writer) error { return writeJUnit(w, r) }},
 		{"report.md", func(w io.Writer) error { return writeMarkdown(w, r) }},
-		{"report.html", func(w io.Writer) error {
-			b, err := run()
-			if err != nil {
-				return err
-			}
-			digest := sha256.Sum256(b)
-			return writePage(w, r, hex.EncodeToString(digest[:]))
-		}},
+		{"report.html", func(w io.Writer) error { return writePage(w, r, run.digest) }},
 		{ControlsFile, func(w io.Writer) error { return writeControls(w, r) }},
 	}
 }
 
+// runFile writes run.json, and tells its digest to the page.
+type runFile struct {
+	r  *Report
+	mu sync.Mutex
+	// written is closed when the file that is being written is done with; nil where none was begun.
+	written chan struct{}
+	sum     string // empty where nothing was written whole yet
+}
+
+func (f *runFile) write(w io.Writer) error {
+	written := make(chan struct{})
+	defer close(written)
+	f.mu.Lock()
+	f.written = written
+	f.mu.Unlock()
+	_, err := f.digested(w)
+	return err
+}
+
+func (f *runFile) digested(w io.Writer) (string, error) {
+	h := sha256.New()
+	if err := encode(io.MultiWriter(w, h), f.r); err != nil {
+		return "", err
+	}
+	sum := hex.EncodeToString(h.Sum(nil))
+	f.mu.Lock()
+	f.sum = sum
+	f.mu.Unlock()
+	return sum, nil
+}
+
+// digest is the SHA-256 of run.json, in hex: of the one that is written, or where there is none, of what it would be.
+func (f *runFile) digest() (string, error) {
+	f.mu.Lock()
+	written := f.written
+	f.mu.Unlock()
+	if written != nil {
+		<-written
+	}
+	f.mu.Lock()
+	sum := f.sum
+	f.mu.Unlock()
+	if sum != "" {
+		return sum, nil
+	}
+	return f.digested(io.Discard)
+}
+
+// writeJSON writes all of run.json, or none of it.
 func writeJSON(w io.Writer, r *Report) error {
 	b, err := Encode(r)
 	if err != nil {
