@@ -43,28 +43,34 @@ func writeControls(w io.Writer, r *Report) error {
 		return err
 	}
 	b := bufio.NewWriterSize(w, 64<<10)
-	version := record(fmt.Sprint(m.Version))
+	end := "," + record(fmt.Sprint(m.Version)) + "\r\n"
 	b.WriteString(byteOrderMark + record(controlsHeader()...) + "\r\n")
 	links := make([]controlCells, len(r.Links))
 	catalogue := suites.Catalogue()
+	place := make(map[string]int, len(catalogue))
+	for k, c := range catalogue {
+		place[c.ID] = k
+	}
 	for i, l := range r.Links {
 		links[i] = controlCellsOf(r, l, catalogue)
 	}
+	var checks []int
 	for _, control := range m.Coverage(catalogue) {
-		head := record(control.Framework, control.Name, control.Cited, control.Title)
-		row := func(cells string) { // an error stays with b until it is flushed
+		head := record(control.Framework, control.Name, control.Cited, control.Title) + ","
+		row := func(cells []byte) { // an error stays with b until it is flushed
 			b.WriteString(head)
-			b.WriteByte(',')
-			b.WriteString(cells)
-			b.WriteByte(',')
-			b.WriteString(version)
-			b.WriteString("\r\n")
+			b.Write(cells)
+			b.WriteString(end)
+		}
+		checks = checks[:0]
+		for _, c := range control.Checks {
+			checks = append(checks, place[c.ID])
 		}
 		for _, l := range links {
-			for _, c := range control.Checks {
-				row(l.of[c.ID])
+			for _, k := range checks {
+				row(l.of[k])
 			}
-			if len(control.Checks) == 0 {
+			if len(checks) == 0 {
 				row(l.none)
 			}
 		}
@@ -75,8 +81,8 @@ func writeControls(w io.Writer, r *Report) error {
 // controlCells are the cells of one link between the control's and the mapping's. They are the same for each control that
 // a check is mapped to.
 type controlCells struct {
-	of   map[string]string // by check
-	none string            // where there is no check
+	of   [][]byte // by the check's place in the catalogue
+	none []byte   // where there is no check
 }
 
 func controlCellsOf(r *Report, l LinkReport, catalogue []suites.Check) controlCells {
@@ -85,19 +91,26 @@ func controlCellsOf(r *Report, l LinkReport, catalogue []suites.Check) controlCe
 		name = l.Observation.Link.Name
 		observed = l.Observation.Started.UTC().Format(time.RFC3339)
 	}
-	verdicts := make(map[string]suites.Verdict, len(l.Verdicts))
-	for _, v := range l.Verdicts {
-		verdicts[v.Check] = v
+	verdicts := make(map[string]int, len(l.Verdicts))
+	for i, v := range l.Verdicts {
+		verdicts[v.Check] = i
 	}
-	cells := controlCells{of: map[string]string{}}
-	cells.none = record(noEvidence, name, "", "", "", notAssessed, "no check", "linkassay has no check for this control", "", observed, "")
-	for _, c := range catalogue {
-		v, judged := verdicts[c.ID]
-		if !judged {
-			v = suites.Verdict{Title: c.Title, Severity: c.Severity, Status: "not selected", Reason: notSelected(r)}
+	cells := controlCells{of: make([][]byte, len(catalogue))}
+	cells.none = appendRecord(nil, noEvidence, name, "", "", "", notAssessed, "no check", "linkassay has no check for this control", "", observed, "")
+	unasked := notSelected(r)
+	ends := make([]int, len(catalogue))
+	all := make([]byte, 0, 256*len(catalogue))
+	for k, c := range catalogue {
+		v := suites.Verdict{Title: c.Title, Severity: c.Severity, Status: "not selected", Reason: unasked}
+		if i, judged := verdicts[c.ID]; judged {
+			v = l.Verdicts[i]
 		}
 		a := assess(v)
-		cells.of[c.ID] = record(a.does, name, c.ID, v.Title, string(v.Severity), a.status, string(v.Status), a.reason, string(v.Side), observed, a.until)
+		all = appendRecord(all, a.does, name, c.ID, v.Title, string(v.Severity), a.status, string(v.Status), a.reason, string(v.Side), observed, a.until)
+		ends[k] = len(all)
+	}
+	for k, begin := 0, 0; k < len(ends); k++ {
+		cells.of[k], begin = all[begin:ends[k]], ends[k]
 	}
 	return cells
 }
@@ -138,15 +151,35 @@ func assess(v suites.Verdict) assessment {
 }
 
 // record encodes the cells of a row, or a part of one, as RFC 4180 has it.
-func record(cells ...string) string {
+func record(cells ...string) string { return string(appendRecord(nil, cells...)) }
+
+func appendRecord(b []byte, cells ...string) []byte {
 	for i, c := range cells {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if bare(c) {
+			b = append(b, c...)
+			continue
+		}
 		c = inert(c)
 		if strings.ContainsAny(c, `",;`) || strings.TrimSpace(c) != c {
 			c = `"` + strings.ReplaceAll(c, `"`, `""`) + `"`
 		}
-		cells[i] = c
+		b = append(b, c...)
 	}
-	return strings.Join(cells, ",")
+	return b
+}
+
+// bare says whether a cell may stand as it is, as most may: printable ASCII that begins with a letter or a digit, so that no sign in it
+// begins a formula, and that needs no quotes.
+func bare(s string) bool {
+	if s == "" {
+		return true
+	}
+	c := s[0]
+	begins := c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+	return begins && len(s) <= maxCell && s[len(s)-1] != ' ' && printable(s) && !strings.ContainsAny(s, `",;`)
 }
 
 // formulaSigns begin a formula, in full width where East Asian settings are.

@@ -210,7 +210,7 @@ func sideName(s suites.Side) string {
 }
 
 // seconds writes a duration as JUnit readers want it.
-func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", max(d, 0).Seconds()) }
+func seconds(d time.Duration) string { return strconv.FormatFloat(max(d, 0).Seconds(), 'f', 3, 64) }
 
 // xmlWriter streams elements, two spaces deep each, and keeps the first error.
 type xmlWriter struct {
@@ -226,7 +226,9 @@ func (x *xmlWriter) raw(s string) {
 }
 
 func (x *xmlWriter) escaped(s string) {
-	if x.err == nil {
+	if printable(s) && !strings.ContainsAny(s, `"'&<>`) {
+		x.raw(s)
+	} else if x.err == nil {
 		x.err = xml.EscapeText(x.w, []byte(s))
 	}
 }
@@ -238,8 +240,14 @@ func (x *xmlWriter) start(name string, attributes []any) {
 	x.indent()
 	x.raw("<" + name)
 	for i := 0; i+1 < len(attributes); i += 2 {
-		x.raw(fmt.Sprintf(` %s="`, attributes[i]))
-		x.escaped(clean(fmt.Sprint(attributes[i+1])))
+		value, ok := attributes[i+1].(string)
+		if !ok {
+			value = fmt.Sprint(attributes[i+1])
+		}
+		x.raw(" ")
+		x.raw(attributes[i].(string))
+		x.raw(`="`)
+		x.escaped(clean(value))
 		x.raw(`"`)
 	}
 }

@@ -108,8 +108,12 @@ func markdownMatrix(p func(string, ...any), m matrix) {
 // md escapes a text for Markdown: as part of a line or of a table's cell it must not become markup,
 // a link or HTML, nor end the cell.
 func md(s string) string {
+	s = clean(s)
+	if !strings.ContainsAny(s, "\\`*_[]#|~!<>&@") {
+		return s
+	}
 	var b strings.Builder
-	for _, r := range clean(s) {
+	for _, r := range s {
 		switch r {
 		case '\\', '`', '*', '_', '[', ']', '#', '|', '~', '!':
 			b.WriteByte('\\')

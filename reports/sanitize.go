@@ -15,6 +15,9 @@ const maxCell = 2000
 // terminal escapes, control characters, bidirectional overrides or other invisible characters, no
 // line breaks, nothing that XML forbids, valid UTF-8, and bounded.
 func clean(s string) string {
+	if len(s) <= maxCell && printable(s) {
+		return s // as most are
+	}
 	cut := len(s) > maxCell
 	if cut {
 		end := maxCell
@@ -40,6 +43,16 @@ func clean(s string) string {
 		s += "…"
 	}
 	return s
+}
+
+// printable says whether s is printable ASCII and nothing else.
+func printable(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // escapeSequence matches a terminal's control sequences and operating system commands.
