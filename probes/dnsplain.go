@@ -23,6 +23,7 @@ const (
 	flagsAnswer = 0x80
 	flagsFirst  = 0xfa // answer, operation and truncation; the others of that octet say nothing of the kind of answer
 	flagAuth    = 0x04
+	flagCut     = 0x02
 )
 
 // plain is what the plainest answer says: addresses of the very name that was asked for.

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -17,6 +18,10 @@ type fastRound struct {
 	run    *run
 	engine *Engine
 	known  *Observation
+	now    func() time.Time
+
+	asking  []*fastQuestion // that are to be sent
+	sending []*asked
 
 	open    int // on their way
 	private int // of them questions for the private name, where vantages wait for its addresses
@@ -48,7 +53,7 @@ type want struct {
 func (r *run) askFast(c *consumerItems, known *Observation) *way {
 	f := &fastRound{
 		way: r.newWay(c, r.o.Engine.plan(r, known)), run: r, engine: r.o.Engine, known: known,
-		flying: map[*fastQuestion]bool{}, dials: map[dialKey]*dial{}, wake: make(chan struct{}, 1),
+		now: r.now, flying: map[*fastQuestion]bool{}, dials: map[dialKey]*dial{}, wake: make(chan struct{}, 1),
 	}
 	f.begin()
 	f.wait()
@@ -90,12 +95,14 @@ func (f *fastRound) begin() {
 			continue
 		case closed:
 			f.lookup(p, w.private, private, f.known.DNS.Private)
+			f.flush()
 			continue
 		}
 		if name != "" {
 			f.lookup(p, w.private, private, f.known.DNS.Private)
 		}
 		if missing != nil {
+			f.flush()
 			continue
 		}
 		if ep.RegionalName != "" {
@@ -105,6 +112,7 @@ func (f *fastRound) begin() {
 			_, zone := endpointName(ep.ID, name)
 			f.lookup(p, w.zonal, Target{Kind: TargetZonal, Name: name, ZoneID: zoneID(zones, zone)}, f.known.DNS.Zonal)
 		}
+		f.flush()
 	}
 }
 
@@ -146,6 +154,7 @@ func (f *fastRound) wait() {
 			f.open--
 			l.land(f)
 		}
+		f.flush()
 		if f.private == 0 && len(f.waiting) > 0 {
 			f.closed()
 			continue
@@ -229,31 +238,56 @@ func (f *fastRound) ask(p place, g *gathering[Lookup], t Target, resolvers []net
 	q := &fastQuestion{round: f, place: p, gathering: g, target: t, resolvers: resolvers, before: before}
 	q.asked = asked{
 		question: question{name: t.Name, qtype: qtype, server: resolvers[0], recurse: true, attempts: dnsAttempts},
-		timeout:  f.run.limit.dns, now: f.run.now, land: q.answered,
+		timeout:  f.run.limit.dns, now: f.now, to: q,
 	}
 	f.open++
 	if g == f.way.private {
 		f.private++
 	}
-	var err error
-	s := f.engine.server(p.vantage, resolvers[0], f.run.limit.dns)
-	if s == nil {
-		q.slowly(nil)
-		return
-	}
-	if q.asked.packed, err = packQuestion(q.asked.question); err == nil {
-		f.flying[q] = true
-		if err = s.send(f.run.ctx, &q.asked); err == nil {
-			return
-		}
-		delete(f.flying, q)
-	}
-	q.asked.err = err
-	q.slowly(&q.asked)
+	f.asking = append(f.asking, q)
 }
 
-// answered is called by the socket's reader.
-func (q *fastQuestion) answered(a *asked) {
+// flush sends what is to be asked, all that goes to one server at once.
+func (f *fastRound) flush() {
+	for len(f.asking) > 0 {
+		first := f.asking[0]
+		s := f.engine.server(first.place.vantage, first.resolvers[0], f.run.limit.dns)
+		if s == nil {
+			f.asking = f.asking[1:]
+			first.slowly(nil)
+			continue
+		}
+		f.sending = f.sending[:0]
+		n := 0
+		for _, q := range f.asking {
+			if q.place.name != first.place.name || q.resolvers[0] != first.resolvers[0] {
+				break
+			}
+			n++
+			packed, err := packQuestion(q.asked.question)
+			if err != nil {
+				q.asked.err = err
+				q.slowly(&q.asked)
+				continue
+			}
+			q.asked.packed = packed
+			f.flying[q] = true
+			f.sending = append(f.sending, &q.asked)
+		}
+		sent, err := s.send(f.run.ctx, f.sending)
+		for _, a := range f.sending[sent:] {
+			q := a.to.(*fastQuestion)
+			delete(f.flying, q)
+			a.err = err
+			q.slowly(a)
+		}
+		f.asking = f.asking[n:]
+	}
+	f.asking = f.asking[:0]
+}
+
+// hear is called by the socket's reader.
+func (q *fastQuestion) hear(a *asked) {
 	urgent := a.err != nil || a.msg != nil
 	for _, addr := range a.plain.addrs {
 		urgent = urgent || !slices.Contains(q.round.dialled, addr)
