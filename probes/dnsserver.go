@@ -56,8 +56,8 @@ type asked struct {
 	to       hearer
 
 	started, ended time.Time
-	wire           []byte   // the answer, where there is one
-	plain          plain    // what is in it
+	wire           []byte   // the answer, where there is one; before, room for it
+	plain          plain    // what is in it; before, room for the addresses
 	msg            *dns.Msg // nil where plain says it all
 	err            error    // why there is no answer
 

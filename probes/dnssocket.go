@@ -183,7 +183,7 @@ func (c *dnsSocket) take(wire []byte) bool {
 	case q.over:
 		return true // it comes late, or twice
 	}
-	p, sure := parsePlain(wire, q.packed)
+	p, sure := parsePlain(wire, q.packed, q.plain.addrs)
 	if !sure {
 		// The long way, without the lock.
 		c.mu.Unlock()
@@ -197,7 +197,7 @@ func (c *dnsSocket) take(wire []byte) bool {
 		}
 		q.msg = m
 	}
-	q.plain, q.wire = p, append([]byte(nil), wire...)
+	q.plain, q.wire = p, append(q.wire[:0], wire...)
 	c.unasked = 0
 	delete(c.open, q.id)
 	c.land(q)

@@ -366,14 +366,14 @@ func FuzzPlainAnswer(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		if _, sure := parsePlain(wire, packed); sure != (n > 0) {
+		if _, sure := parsePlain(wire, packed, nil); sure != (n > 0) {
 			f.Errorf("%d addresses: sure %v", n, sure)
 		}
 		f.Add(wire)
 		f.Add(wire[:len(wire)-dnsOPT])
 	}
 	f.Fuzz(func(t *testing.T, wire []byte) {
-		p, sure := parsePlain(wire, packed)
+		p, sure := parsePlain(wire, packed, nil)
 		if !sure {
 			return
 		}

@@ -79,6 +79,9 @@ func settle[T any](v T, err error) Item[T] {
 // value waits for the promise. Its error is why what depends on it can't be asked either.
 func (p *promise[T]) value() (T, error) {
 	<-p.done
+	if p.err == nil {
+		return p.item.Value, nil
+	}
 	var f failed
 	if errors.As(p.err, &f) {
 		if !strings.HasPrefix(f.f.Message, "not asked: ") {
