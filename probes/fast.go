@@ -17,13 +17,11 @@ type fastRound struct {
 	known  *Observation
 	now    func() time.Time
 
-	asking []*asked // that are to be sent; all are of fastQuestions
-	room   []fastQuestion
+	*fastRoom
 
 	open    int // on their way
 	private int // of them questions for the private name, where vantages wait for its addresses
 	waiting []place
-	flying  []*fastQuestion // some have landed
 
 	wants []want
 	dials map[dialKey]*dial
@@ -31,7 +29,6 @@ type fastRound struct {
 	dialled []netip.Addr // from the beginning; not changed afterwards, anybody may read it
 
 	mu     sync.Mutex
-	landed []landing
 	urgent bool // one of them leads on to something else
 	await  int  // the round sleeps until so many have landed; 0 while it does not
 	wake   chan struct{}
@@ -50,11 +47,14 @@ type want struct {
 func (r *run) askFast(c *consumerItems, known *Observation) *way {
 	f := &fastRound{
 		way: r.newWay(c, r.o.Engine.plan(r, known)), run: r, engine: r.o.Engine, known: known,
-		now: r.now, dials: map[dialKey]*dial{}, wake: make(chan struct{}, 1),
+		now: r.now, fastRoom: r.o.Engine.room(), dials: map[dialKey]*dial{}, wake: make(chan struct{}, 1),
 	}
 	f.begin()
 	f.wait()
 	f.record()
+	if !f.unsure {
+		f.engine.giveBack(f.fastRoom)
+	}
 	return f.way
 }
 
@@ -76,6 +76,7 @@ func (f *fastRound) begin() {
 	for _, i := range interfaces {
 		f.dialled = append(f.dialled, i.IPs...)
 	}
+	f.expect(len(w.places) * (2 + len(ep.ZonalNames)))
 	for i := range w.places {
 		p := w.places[i]
 		closed := p.expect == provision.ExpectTimeout
@@ -96,7 +97,6 @@ func (f *fastRound) begin() {
 			f.flush()
 			continue
 		}
-		f.expect(2 + len(ep.ZonalNames))
 		if name != "" {
 			f.lookup(&w.places[i], w.private, private, f.known.DNS.Private)
 		}
@@ -131,24 +131,23 @@ func (f *fastRound) come(l landing, urgent bool) {
 }
 
 // take returns what has landed, if there is reason to look at it; else it says that the round sleeps now.
-func (f *fastRound) take(batch []landing) []landing {
+func (f *fastRound) take() []landing {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.urgent || len(f.landed) >= f.open {
-		batch, f.landed, f.urgent = f.landed, batch[:0], false
-		return batch
+		f.batch, f.landed, f.urgent = f.landed, f.batch[:0], false
+		return f.batch
 	}
 	f.await = f.open
-	return batch[:0]
+	return nil
 }
 
 // wait goes on with whatever comes back, until nothing is on its way any more. When the run ends, questions are given up;
 // connections give up by themselves.
 func (f *fastRound) wait() {
 	stop := f.run.ctx.Done()
-	batch := make([]landing, 0, f.open)
 	for {
-		batch = f.take(batch)
+		batch := f.take()
 		for _, l := range batch {
 			f.open--
 			l.land(f)
@@ -167,7 +166,7 @@ func (f *fastRound) wait() {
 		select {
 		case <-f.wake:
 		case <-stop:
-			stop = nil
+			stop, f.unsure = nil, true
 			for _, q := range f.flying {
 				if q.flies && q.asked.socket.giveUp(&q.asked) {
 					q.asked.err = f.run.ctx.Err()

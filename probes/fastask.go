@@ -54,25 +54,54 @@ func (q *fastQuestion) answeredBefore(before *Item[[]Lookup]) {
 	}
 }
 
+// fastRoom is memory of a round that nothing of its Observation is in, so that another round can have it afterwards.
+type fastRoom struct {
+	questions []fastQuestion // all but those that come on top
+	used      int
+	asking    []*asked        // that are to be sent; all are of fastQuestions
+	flying    []*fastQuestion // some have landed
+	landed    []landing       // under the round's mutex
+	batch     []landing
+	unsure    bool // somebody else may look at a question still
+}
+
+func (e *Engine) room() *fastRoom {
+	if r, ok := e.rooms.Get().(*fastRoom); ok {
+		return r
+	}
+	return &fastRoom{}
+}
+
+// giveBack is for a round whose questions have all been answered: a socket forgets a question with its answer.
+func (e *Engine) giveBack(r *fastRoom) {
+	clear(r.questions[:r.used])
+	clear(r.landed[:cap(r.landed)])
+	clear(r.batch[:cap(r.batch)])
+	*r = fastRoom{questions: r.questions, asking: r.asking[:0], flying: r.flying[:0], landed: r.landed[:0], batch: r.batch[:0]}
+	e.rooms.Put(r)
+}
+
 // expect makes room for so many questions.
 func (f *fastRound) expect(n int) {
-	f.room = make([]fastQuestion, n)
-	f.asking = slices.Grow(f.asking, n)
-	f.flying = slices.Grow(f.flying, n)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.landed = slices.Grow(f.landed, n)
+	if n <= len(f.questions) {
+		return
+	}
+	f.questions = make([]fastQuestion, n)
+	f.asking, f.flying = make([]*asked, 0, n), make([]*fastQuestion, 0, n)
+	f.landed, f.batch = make([]landing, 0, n), make([]landing, 0, n)
 }
 
 // ask has a question of the given type sent with the next flush.
 func (f *fastRound) ask(like fastQuestion, qtype uint16) {
-	if len(f.room) == 0 {
-		f.room = make([]fastQuestion, 1)
+	var q *fastQuestion
+	if f.used < len(f.questions) {
+		q = &f.questions[f.used]
+		f.used++
+	} else {
+		q = new(fastQuestion)
 	}
-	q := &f.room[0]
-	f.room = f.room[1:]
 	*q = like
-	q.round = f
+	q.round, q.flies, q.lookup = f, false, nil
 	if qtype != dns.TypeA {
 		q.before, q.likely = nil, 0
 	}
@@ -211,6 +240,7 @@ func (q *fastQuestion) digested() *Lookup {
 // slowly asks, or goes on asking, as other rounds do.
 func (q *fastQuestion) slowly(first *asked) {
 	f := q.round
+	f.unsure = true
 	if !f.engine.start(f.run.ctx, &slowQuestion{q, first}) {
 		q.lookup = &Lookup{
 			Vantage: q.place.name, Name: q.name, Type: dns.TypeToString[q.asked.question.qtype], Server: q.resolvers[0],

@@ -3,9 +3,9 @@ package probes
 import "time"
 
 // kept returns a promise of an item that an earlier Observation has: what depends on it is asked as if it had
-// been asked now. The item itself keeps its own time.
-func kept[T any](it *Item[T]) *promise[T] {
-	p := &promise[T]{done: make(chan struct{}), item: it}
+// been asked now. The item itself keeps its own time. What was done is closed.
+func kept[T any](done chan struct{}, it *Item[T]) *promise[T] {
+	p := &promise[T]{done: done, item: it}
 	switch {
 	case it == nil:
 		p.item = &Item[T]{Absent: NotReached}
@@ -15,15 +15,16 @@ func kept[T any](it *Item[T]) *promise[T] {
 	case it.Error != nil:
 		p.err = failed{*it.Error}
 	}
-	close(p.done)
 	return p
 }
 
 // gatherData measures names and connections, and takes everything else over from what is known.
 func (r *run) gatherData(obs, known *Observation) {
+	done := make(chan struct{})
+	close(done)
 	c := &consumerItems{
-		zones: kept(known.Consumer.Zones), endpoint: kept(known.Consumer.Endpoint), interfaces: kept(known.Consumer.Interfaces),
-		vpc: kept(known.Consumer.VPC), dhcpOptions: kept(known.Consumer.DHCPOptions),
+		zones: kept(done, known.Consumer.Zones), endpoint: kept(done, known.Consumer.Endpoint), interfaces: kept(done, known.Consumer.Interfaces),
+		vpc: kept(done, known.Consumer.VPC), dhcpOptions: kept(done, known.Consumer.DHCPOptions),
 	}
 	var way *way
 	if r.o.Engine != nil {

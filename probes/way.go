@@ -251,11 +251,14 @@ func (w *way) collect() (DNS, Reach) {
 	}
 	anywhere := func(e error) error { return unless(len(w.places) == 0, NoVantage, e) }
 	reached := func(e error) error { return unless(!reaching, NoVantage, e) }
-	noTLS := !hasPort(w.run.link, func(p provision.Port) bool { return p.TLS != nil })
-	noHTTP := !hasPort(w.run.link, func(p provision.Port) bool { return p.HTTP != nil })
+	noTLS := !hasPort(*w.run.link, func(p provision.Port) bool { return p.TLS != nil })
+	noHTTP := !hasPort(*w.run.link, func(p provision.Port) bool { return p.HTTP != nil })
 
 	byLookup := func(a, b Lookup) int {
-		return cmp.Or(cmp.Compare(w.ranks[a.Vantage], w.ranks[b.Vantage]), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
+		if a.Vantage != b.Vantage { // nearly all comparisons are of one vantage's
+			return cmp.Compare(w.ranks[a.Vantage], w.ranks[b.Vantage])
+		}
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
 	}
 	lookupVia := func(l Lookup) (string, bool) { return l.Detail, l.Outcome == NoVia }
 	slow := func(e error) error { return unless(!w.run.o.Slow, OnlySlow, e) }
