@@ -40,14 +40,18 @@ func (q *fastQuestion) answeredBefore(before *Item[[]Lookup]) {
 	if before == nil {
 		return
 	}
+	found := false
 	for i := range before.Value {
+		if found && q.before != nil {
+			return
+		}
 		l := &before.Value[i]
 		if l.Name != q.name || l.Vantage != q.place.name {
 			continue
 		}
 		switch {
 		case l.Type == "A":
-			q.likely = len(l.Addrs)
+			q.likely, found = len(l.Addrs), true
 		case l.Type == "AAAA" && (l.Outcome == OK || l.Outcome == NoData) && q.before == nil:
 			q.before = l
 		}
@@ -62,6 +66,7 @@ type fastRoom struct {
 	flying    []*fastQuestion // some have landed
 	landed    []landing       // under the round's mutex
 	batch     []landing
+	packed    []byte
 	unsure    bool // somebody else may look at a question still
 }
 
@@ -77,7 +82,7 @@ func (e *Engine) giveBack(r *fastRoom) {
 	clear(r.questions[:r.used])
 	clear(r.landed[:cap(r.landed)])
 	clear(r.batch[:cap(r.batch)])
-	*r = fastRoom{questions: r.questions, asking: r.asking[:0], flying: r.flying[:0], landed: r.landed[:0], batch: r.batch[:0]}
+	*r = fastRoom{questions: r.questions, asking: r.asking[:0], flying: r.flying[:0], landed: r.landed[:0], batch: r.batch[:0], packed: r.packed[:0]}
 	e.rooms.Put(r)
 }
 
@@ -155,18 +160,21 @@ func (f *fastRound) pack(batch []*asked) []*asked {
 		answers += n + likely*dnsRecord
 		addrs += likely
 	}
-	packed, wires, found := make([]byte, 0, size), make([]byte, answers), make([]netip.Addr, addrs)
+	if cap(f.packed)-len(f.packed) < size {
+		f.packed = make([]byte, 0, size)
+	}
+	wires, found := make([]byte, answers), make([]netip.Addr, addrs)
 	good := batch[:0]
 	for _, a := range batch {
 		q := a.to.(*fastQuestion)
-		at := len(packed)
+		at := len(f.packed)
 		var err error
-		if packed, err = appendQuestion(packed, a.question); err != nil {
+		if f.packed, err = appendQuestion(f.packed, a.question); err != nil {
 			a.err = err
 			q.slowly(a)
 			continue
 		}
-		a.packed = packed[at:len(packed):len(packed)]
+		a.packed = f.packed[at:]
 		n := min(len(a.packed)+q.likely*dnsRecord, len(wires))
 		a.wire, wires = wires[:0:n], wires[n:]
 		a.plain.addrs, found = found[:0:q.likely], found[q.likely:]

@@ -2,10 +2,10 @@ package probes
 
 import "time"
 
-// kept returns a promise of an item that an earlier Observation has: what depends on it is asked as if it had
+// kept makes p a promise of an item that an earlier Observation has: what depends on it is asked as if it had
 // been asked now. The item itself keeps its own time. What was done is closed.
-func kept[T any](done chan struct{}, it *Item[T]) *promise[T] {
-	p := &promise[T]{done: done, item: it}
+func kept[T any](p *promise[T], done chan struct{}, it *Item[T]) *promise[T] {
+	p.done, p.item = done, it
 	switch {
 	case it == nil:
 		p.item = &Item[T]{Absent: NotReached}
@@ -22,10 +22,18 @@ func kept[T any](done chan struct{}, it *Item[T]) *promise[T] {
 func (r *run) gatherData(obs, known *Observation) {
 	done := make(chan struct{})
 	close(done)
-	c := &consumerItems{
-		zones: kept(done, known.Consumer.Zones), endpoint: kept(done, known.Consumer.Endpoint), interfaces: kept(done, known.Consumer.Interfaces),
-		vpc: kept(done, known.Consumer.VPC), dhcpOptions: kept(done, known.Consumer.DHCPOptions),
+	var all struct { // one piece of memory
+		zones       promise[[]Zone]
+		endpoint    promise[Endpoint]
+		interfaces  promise[[]Interface]
+		vpc         promise[VPC]
+		dhcpOptions promise[DHCPOptions]
+		consumerItems
 	}
+	c := &all.consumerItems
+	c.zones, c.endpoint = kept(&all.zones, done, known.Consumer.Zones), kept(&all.endpoint, done, known.Consumer.Endpoint)
+	c.interfaces, c.vpc = kept(&all.interfaces, done, known.Consumer.Interfaces), kept(&all.vpc, done, known.Consumer.VPC)
+	c.dhcpOptions = kept(&all.dhcpOptions, done, known.Consumer.DHCPOptions)
 	var way *way
 	if r.o.Engine != nil {
 		way = r.askFast(c, known)

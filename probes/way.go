@@ -25,6 +25,7 @@ type way struct {
 
 	private, regional, zonal *gathering[Lookup]
 	reach                    *reach
+	own                      [3]gathering[Lookup] // those three
 
 	privateDone sync.WaitGroup // lookups of the private name that are not answered yet
 }
@@ -41,10 +42,10 @@ type place struct {
 
 func (r *run) newWay(c *consumerItems, said *speeches) *way {
 	w := &way{
-		run: r, consumer: c, ranks: map[string]int{},
-		private: newGathering[Lookup](r, "dns.private"), regional: newGathering[Lookup](r, "dns.regional"),
-		zonal: newGathering[Lookup](r, "dns.zonal"), reach: newReach(r, said),
+		run: r, consumer: c, ranks: map[string]int{}, reach: newReach(r, said),
 	}
+	w.private, w.regional, w.zonal = w.own[0].of(r, "dns.private"), w.own[1].of(r, "dns.regional"), w.own[2].of(r, "dns.zonal")
+	w.places = make([]place, 0, len(r.src.Vantages))
 	for i, v := range r.src.Vantages {
 		p := place{
 			name: v.Spec.Name, vantage: v.Vantage, expect: v.Spec.Expect, zone: v.Spec.Zone,
