@@ -249,10 +249,13 @@ const maxPolicy = 20_480
 // private DNS name. The second result is the zone's name.
 func endpointName(id, name string) (TargetKind, string) {
 	label, rest, _ := strings.Cut(name, ".")
-	if !strings.HasPrefix(rest, "vpce-svc-") || !strings.Contains(rest+".", ".vpce.amazonaws.com.") {
+	if !strings.HasPrefix(rest, "vpce-svc-") || !strings.Contains(rest, ".vpce.amazonaws.com.") && !strings.HasSuffix(rest, ".vpce.amazonaws.com") {
 		return TargetPrivate, ""
 	}
-	tail, ok := strings.CutPrefix(label, id+"-")
+	tail, ok := strings.CutPrefix(label, id)
+	if ok {
+		tail, ok = strings.CutPrefix(tail, "-")
+	}
 	if !ok {
 		return TargetPrivate, ""
 	}

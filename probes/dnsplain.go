@@ -23,6 +23,7 @@ const (
 	flagsAnswer = 0x80
 	flagsFirst  = 0xfa // answer, operation and truncation; the others of that octet say nothing of the kind of answer
 	flagAuth    = 0x04
+	flagCut     = 0x02
 )
 
 // plain is what the plainest answer says: addresses of the very name that was asked for.
@@ -35,7 +36,8 @@ type plain struct {
 // parsePlain reads answers of the kind that a healthy link gives, at a tenth of what the general way costs: no error, the
 // question as it was asked, and nothing but A records of its name. It is not sure of anything else, which says nothing
 // against it: parseAnswer and digest then have the word. What it is sure of, they would read the same way.
-func parsePlain(wire, packed []byte) (plain, bool) {
+// room is memory for the addresses, if there are no more.
+func parsePlain(wire, packed []byte, room []netip.Addr) (plain, bool) {
 	end := questionEnd(packed)
 	if end < 0 || len(wire) < end+dnsRecord {
 		return plain{}, false
@@ -56,7 +58,10 @@ func parsePlain(wire, packed []byte) (plain, bool) {
 			return plain{}, false
 		}
 	}
-	p := plain{addrs: make([]netip.Addr, 0, count), auth: wire[2]&flagAuth != 0}
+	if cap(room) < count {
+		room = make([]netip.Addr, 0, count)
+	}
+	p := plain{addrs: room[:0], auth: wire[2]&flagAuth != 0}
 	for i := range count {
 		r := wire[end+i*dnsRecord:][:dnsRecord]
 		// The owner points to the question; type A, class IN, four octets.
@@ -90,7 +95,14 @@ func questionEnd(packed []byte) int {
 
 // packQuestion writes a question, with EDNS. The id is 0.
 func packQuestion(q question) ([]byte, error) {
-	if packed, ok := packPlain(q); ok {
+	return appendQuestion(make([]byte, 0, maxPacked(q)), q)
+}
+
+// maxPacked is the length of a message that appendPlain writes, or more.
+func maxPacked(q question) int { return dnsHeader + len(q.name) + 2 + 4 + dnsOPT }
+
+func appendQuestion(b []byte, q question) ([]byte, error) {
+	if packed, ok := appendPlain(b, q); ok {
 		return packed, nil
 	}
 	m := new(dns.Msg).SetQuestion(dns.Fqdn(q.name), q.qtype)
@@ -98,21 +110,20 @@ func packQuestion(q question) ([]byte, error) {
 	m.SetEdns0(ednsSize, false)
 	packed, err := m.Pack()
 	if err != nil {
-		return nil, fmt.Errorf("pack a question for %s: %w", clean(q.name, maxName), err)
+		return b, fmt.Errorf("pack a question for %s: %w", clean(q.name, maxName), err)
 	}
-	return packed, nil
+	return append(b, packed...), nil
 }
 
-// packPlain does so for a name of letters, digits, hyphens and underscores, as nearly all are.
-func packPlain(q question) ([]byte, bool) {
+// appendPlain does so for a name of letters, digits, hyphens and underscores, as nearly all are.
+func appendPlain(b []byte, q question) ([]byte, bool) {
 	name := bare(q.name)
 	if name == "" || len(name) > maxHostName {
 		return nil, false
 	}
-	b := make([]byte, dnsHeader, dnsHeader+len(name)+2+4+dnsOPT)
-	b[5], b[11] = 1, 1 // one question, one additional record
+	b = append(b, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1) // one question, one additional record
 	if q.recurse {
-		b[2] = 1
+		b[len(b)-dnsHeader+2] = 1
 	}
 	for label := range strings.SplitSeq(name, ".") {
 		if label == "" || len(label) > maxLabel {

@@ -46,18 +46,18 @@ type dnsServer struct {
 	next    int
 }
 
-// asked is one question on its way over UDP. What comes of it is written before land is called, which is once, and not
+// asked is one question on its way over UDP. What comes of it is written before it is heard, which is once, and not
 // by the goroutine that asked.
 type asked struct {
 	question question
 	packed   []byte // the message, with any id; it is not changed, and may be shared
 	timeout  time.Duration
 	now      func() time.Time
-	land     func(*asked)
+	to       hearer
 
 	started, ended time.Time
-	wire           []byte   // the answer, where there is one
-	plain          plain    // what is in it
+	wire           []byte   // the answer, where there is one; before, room for it
+	plain          plain    // what is in it; before, room for the addresses
 	msg            *dns.Msg // nil where plain says it all
 	err            error    // why there is no answer
 
@@ -72,31 +72,67 @@ type asked struct {
 	deadline time.Time
 }
 
-// send asks once. It waits while too many questions are on their way to the server. If it returns an error, the question was not
-// sent and will not land.
-func (s *dnsServer) send(ctx context.Context, q *asked) error {
-	if !acquire(ctx, s.slots) {
-		return context.Cause(ctx)
-	}
-	q.started = q.now()
-	for {
-		c, err := s.socket(ctx)
-		if err != nil {
-			<-s.slots
-			s.engine.forget(s)
-			return err
+// hearer is told what has come of a question. It must not wait for anything: the socket's reader tells it.
+type hearer interface{ hear(q *asked) }
+
+// send asks each question once, several at a time. It waits while too many are on their way to the server. If it returns an error,
+// all but the first so many were not sent, and of them nothing will be heard.
+func (s *dnsServer) send(ctx context.Context, qs []*asked) (int, error) {
+	for sent := 0; sent < len(qs); {
+		n := s.acquire(ctx, len(qs)-sent)
+		if n == 0 {
+			return sent, context.Cause(ctx)
 		}
-		if c.send(q) {
-			return nil
+		some := qs[sent : sent+n]
+		now := some[0].now()
+		for _, q := range some {
+			q.started = now
+		}
+		for {
+			c, err := s.socket(ctx)
+			if err != nil {
+				for range n {
+					<-s.slots
+				}
+				s.engine.forget(s)
+				return sent, err
+			}
+			if c.send(some) {
+				break
+			}
+		}
+		sent += n
+	}
+	return len(qs), nil
+}
+
+// acquire waits for one slot, and takes as many as there are then: who holds some and waits for more would keep them from others.
+func (s *dnsServer) acquire(ctx context.Context, most int) int {
+	if !acquire(ctx, s.slots) {
+		return 0
+	}
+	for n := 1; ; n++ {
+		if n == most {
+			return n
+		}
+		select {
+		case s.slots <- struct{}{}:
+		default:
+			return n
 		}
 	}
 }
 
+// heard is closed when something has come of a question.
+type heard chan struct{}
+
+func (h heard) hear(*asked) { close(h) }
+
 // ask sends and waits for the answer.
 func (s *dnsServer) ask(ctx context.Context, q *asked) error {
-	done := make(chan struct{})
-	q.land = func(*asked) { close(done) }
-	if err := s.send(ctx, q); err != nil {
+	done := make(heard)
+	q.to = done
+	if _, err := s.send(ctx, []*asked{q}); err != nil {
 		return err
 	}
 	select {
@@ -122,7 +158,7 @@ func (s *dnsServer) socket(ctx context.Context) (*dnsSocket, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &dnsSocket{server: s, conn: conn, left: dnsPerPort/2 + rand.IntN(dnsPerPort/2), open: map[uint16]*asked{}}
+	c := &dnsSocket{server: s, conn: conn, wire: newDNSWire(conn), left: dnsPerPort/2 + rand.IntN(dnsPerPort/2), open: map[uint16]*asked{}}
 	if !s.engine.listen(c) {
 		_ = conn.Close()
 		return nil, errEngineClosed

@@ -14,6 +14,7 @@ import (
 type dnsSocket struct {
 	server *dnsServer
 	conn   net.Conn
+	wire   dnsWire
 
 	mu      sync.Mutex
 	open    map[uint16]*asked // over ones too, for a while
@@ -25,42 +26,41 @@ type dnsSocket struct {
 	last    time.Time         // when something was asked
 
 	writing sync.Mutex
-	out     []byte
 }
 
 // send is false if the socket takes no questions any more.
-func (c *dnsSocket) send(q *asked) bool {
+func (c *dnsSocket) send(qs []*asked) bool {
 	c.mu.Lock()
 	if c.ended != nil || c.left <= 0 {
 		c.mu.Unlock()
 		c.server.drop(c)
 		return false
 	}
-	for {
-		// Of the runtime's ChaCha8, which nobody outside can foresee.
-		if q.id = uint16(rand.Uint32()); c.open[q.id] == nil {
-			break
+	now := time.Now()
+	for _, q := range qs {
+		for {
+			// Of the runtime's ChaCha8, which nobody outside can foresee.
+			if q.id = uint16(rand.Uint32()); c.open[q.id] == nil {
+				break
+			}
+		}
+		q.socket, q.sent, q.deadline, q.queued = c, now, now.Add(q.timeout), true
+		c.open[q.id] = q
+		if due := q.due(); c.armed.IsZero() || due.Before(c.armed) {
+			c.arm(due)
 		}
 	}
-	now := time.Now()
-	q.socket, q.sent, q.deadline, q.queued = c, now, now.Add(q.timeout), true
 	c.last = now
-	c.open[q.id] = q
-	c.waiting++
-	c.left--
+	c.waiting += len(qs)
+	c.left -= len(qs)
 	spent := c.left <= 0
-	if due := q.due(); c.armed.IsZero() || due.Before(c.armed) {
-		c.arm(due)
-	}
 	c.mu.Unlock()
 	if spent {
 		c.server.drop(c) // it is read until all is answered
 	}
 
 	c.writing.Lock()
-	c.out = append(c.out[:0], q.packed...)
-	binary.BigEndian.PutUint16(c.out, q.id)
-	_, err := c.conn.Write(c.out)
+	err := c.wire.send(qs)
 	c.writing.Unlock()
 	if err != nil {
 		c.end(err)
@@ -91,7 +91,7 @@ func (c *dnsSocket) arm(at time.Time) {
 func (c *dnsSocket) land(q *asked) {
 	c.leave(q)
 	q.ended = q.now()
-	q.land(q)
+	q.to.hear(q)
 }
 
 // leave takes a question out of those that wait. Its id stays known.
@@ -142,15 +142,11 @@ func (c *dnsSocket) end(err error) {
 
 // read takes answers until the socket ends.
 func (c *dnsSocket) read() {
-	buf := make([]byte, maxDNSMessage)
 	for {
-		n, err := c.conn.Read(buf)
+		err := c.wire.receive(c.takeAll)
 		var timeout net.Error
 		switch {
 		case err == nil:
-			if c.take(buf[:n]) {
-				continue
-			}
 		case errors.As(err, &timeout) && timeout.Timeout():
 			if c.sweep(err) {
 				continue
@@ -166,10 +162,20 @@ func (c *dnsSocket) read() {
 	}
 }
 
-// take finds the question that a datagram answers. It is false when the socket has done its work.
-func (c *dnsSocket) take(wire []byte) bool {
+// takeAll is false when the socket has done its work.
+func (c *dnsSocket) takeAll(wires [][]byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for _, wire := range wires {
+		if !c.take(wire) {
+			return false
+		}
+	}
+	return true
+}
+
+// take finds the question that a datagram answers. c.mu is held.
+func (c *dnsSocket) take(wire []byte) bool {
 	q := c.whose(wire)
 	switch {
 	case q == nil:
@@ -177,7 +183,7 @@ func (c *dnsSocket) take(wire []byte) bool {
 	case q.over:
 		return true // it comes late, or twice
 	}
-	p, sure := parsePlain(wire, q.packed)
+	p, sure := parsePlain(wire, q.packed, q.plain.addrs)
 	if !sure {
 		// The long way, without the lock.
 		c.mu.Unlock()
@@ -191,7 +197,7 @@ func (c *dnsSocket) take(wire []byte) bool {
 		}
 		q.msg = m
 	}
-	q.plain, q.wire = p, append([]byte(nil), wire...)
+	q.plain, q.wire = p, append(q.wire[:0], wire...)
 	c.unasked = 0
 	delete(c.open, q.id)
 	c.land(q)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -112,6 +113,10 @@ func TestSharedSockets(t *testing.T) {
 				send(replyTo(t, q, func(m *dns.Msg) { m.Response = false; forged(m) }))
 				send([]byte("nonsense"))
 				send([]byte("x"))
+				if strings.HasPrefix(q.Question[0].Name, "n000.") { // more of these fill the socket's buffer
+					send(bytes.Repeat([]byte("long nonsense "), 300))
+					send(replyTo(t, q, func(m *dns.Msg) { m.Question[0].Name, m.Answer = "other.example.", slices.Repeat(m.Answer, 200) }))
+				}
 				send(replyTo(t, q, nil))
 			}
 		}},
@@ -216,6 +221,9 @@ func TestSharedSocketsLeadOn(t *testing.T) {
 				return
 			}
 			answers(t, 0, q.Question[0].Name+" 60 IN A 10.0.0.1")(w, q)
+		},
+		"longer than was asked for": func(w dns.ResponseWriter, q *dns.Msg) {
+			answers(t, 0, slices.Repeat([]string{q.Question[0].Name + " 60 IN A 10.0.0.1"}, 200)...)(w, q)
 		},
 		"without EDNS": func(w dns.ResponseWriter, q *dns.Msg) {
 			if q.IsEdns0() != nil {
@@ -358,14 +366,14 @@ func FuzzPlainAnswer(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		if _, sure := parsePlain(wire, packed); sure != (n > 0) {
+		if _, sure := parsePlain(wire, packed, nil); sure != (n > 0) {
 			f.Errorf("%d addresses: sure %v", n, sure)
 		}
 		f.Add(wire)
 		f.Add(wire[:len(wire)-dnsOPT])
 	}
 	f.Fuzz(func(t *testing.T, wire []byte) {
-		p, sure := parsePlain(wire, packed)
+		p, sure := parsePlain(wire, packed, nil)
 		if !sure {
 			return
 		}

@@ -28,6 +28,7 @@ type Engine struct {
 	idle    int
 	servers map[serverKey]*dnsServer
 	sockets map[*dnsSocket]bool
+	rooms   sync.Pool // of *fastRoom
 	plans   map[weak.Pointer[Observation]]*speeches
 	trusts  map[provision.TLS]readTrust
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"github.com/linkassay/linkassay/provision"
 )
 
@@ -104,7 +106,11 @@ func TestFastRound(t *testing.T) {
 			delete(v.to, "10.1.1.10:80")
 			l.Timeouts.Connect = provision.Duration(time.Second)
 		}, dialled: 4},
-		"TCP alone":    {change: func(v *mapped, _ *provision.Link) { v.tcpOnly = true }},
+		"TCP alone": {change: func(v *mapped, _ *provision.Link) { v.tcpOnly = true }},
+		"TCP alone, and the names are gone": {change: func(v *mapped, _ *provision.Link) {
+			v.tcpOnly = true
+			v.to["10.1.0.2:53"] = nameServer(t, answers(t, dns.RcodeNameError))
+		}},
 		"no resolver":  {change: func(v *mapped, _ *provision.Link) { v.to["10.1.0.2:53"] = closedPort(t) }},
 		"without name": {change: func(_ *mapped, l *provision.Link) { l.PrivateDNSName = "" }},
 		"other addresses": {change: func(v *mapped, _ *provision.Link) {

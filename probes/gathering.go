@@ -17,8 +17,12 @@ type gathering[T any] struct {
 	err  error
 }
 
-func newGathering[T any](r *run, name string) *gathering[T] {
-	return &gathering[T]{run: r, name: name, span: span{run: r}}
+func newGathering[T any](r *run, name string) *gathering[T] { return new(gathering[T]).of(r, name) }
+
+// of makes the zero value one of a run's.
+func (g *gathering[T]) of(r *run, name string) *gathering[T] {
+	g.run, g.name, g.span.run = r, name, r
+	return g
 }
 
 // start runs f in a goroutine that the run waits for. A panic becomes the item's error.
@@ -43,8 +47,7 @@ func (g *gathering[T]) fail(err error) {
 
 // add keeps one result.
 func (g *gathering[T]) add(v T, started time.Time, took time.Duration) {
-	g.span.cover(started)
-	g.span.cover(started.Add(took))
+	g.span.coverAll(started, started.Add(took))
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.list = append(g.list, v)

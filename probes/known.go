@@ -2,10 +2,10 @@ package probes
 
 import "time"
 
-// kept returns a promise of an item that an earlier Observation has: what depends on it is asked as if it had
-// been asked now. The item itself keeps its own time.
-func kept[T any](it *Item[T]) *promise[T] {
-	p := &promise[T]{done: make(chan struct{}), item: it}
+// kept makes p a promise of an item that an earlier Observation has: what depends on it is asked as if it had
+// been asked now. The item itself keeps its own time. What was done is closed.
+func kept[T any](p *promise[T], done chan struct{}, it *Item[T]) *promise[T] {
+	p.done, p.item = done, it
 	switch {
 	case it == nil:
 		p.item = &Item[T]{Absent: NotReached}
@@ -15,16 +15,25 @@ func kept[T any](it *Item[T]) *promise[T] {
 	case it.Error != nil:
 		p.err = failed{*it.Error}
 	}
-	close(p.done)
 	return p
 }
 
 // gatherData measures names and connections, and takes everything else over from what is known.
 func (r *run) gatherData(obs, known *Observation) {
-	c := &consumerItems{
-		zones: kept(known.Consumer.Zones), endpoint: kept(known.Consumer.Endpoint), interfaces: kept(known.Consumer.Interfaces),
-		vpc: kept(known.Consumer.VPC), dhcpOptions: kept(known.Consumer.DHCPOptions),
+	done := make(chan struct{})
+	close(done)
+	var all struct { // one piece of memory
+		zones       promise[[]Zone]
+		endpoint    promise[Endpoint]
+		interfaces  promise[[]Interface]
+		vpc         promise[VPC]
+		dhcpOptions promise[DHCPOptions]
+		consumerItems
 	}
+	c := &all.consumerItems
+	c.zones, c.endpoint = kept(&all.zones, done, known.Consumer.Zones), kept(&all.endpoint, done, known.Consumer.Endpoint)
+	c.interfaces, c.vpc = kept(&all.interfaces, done, known.Consumer.Interfaces), kept(&all.vpc, done, known.Consumer.VPC)
+	c.dhcpOptions = kept(&all.dhcpOptions, done, known.Consumer.DHCPOptions)
 	var way *way
 	if r.o.Engine != nil {
 		way = r.askFast(c, known)

@@ -91,7 +91,7 @@ func testRun(t *testing.T, link provision.Link) *run {
 	if link.Timeouts == (provision.Timeouts{}) {
 		link.Timeouts = patient()
 	}
-	return newRun(t.Context(), link, Sources{}, Options{})
+	return newRun(t.Context(), &link, Sources{}, Options{})
 }
 
 // listen serves every connection with f until the test ends.

@@ -77,7 +77,7 @@ const (
 // run is one Observation in the making.
 type run struct {
 	ctx   context.Context
-	link  provision.Link
+	link  *provision.Link // not to be changed
 	src   Sources
 	o     Options
 	limit limits
@@ -101,8 +101,8 @@ func (r *run) now() time.Time { return r.o.Now().UTC() }
 // soon as the probes in flight have given up, with what was observed so far.
 func Observe(ctx context.Context, link provision.Link, src Sources, o Options) *Observation {
 	ctx, answers := awsapi.WithTrace(ctx)
-	r := newRun(ctx, link, src, o)
 	obs := &Observation{Format: Format, Link: link, Started: o.Started.UTC()}
+	r := newRun(ctx, &obs.Link, src, o)
 	if o.Started.IsZero() {
 		obs.Started = r.now()
 	}
@@ -122,7 +122,7 @@ func Observe(ctx context.Context, link provision.Link, src Sources, o Options) *
 	return obs
 }
 
-func newRun(ctx context.Context, link provision.Link, src Sources, o Options) *run {
+func newRun(ctx context.Context, link *provision.Link, src Sources, o Options) *run {
 	if o.ReadFile == nil {
 		o.ReadFile = os.ReadFile
 	}

@@ -79,6 +79,9 @@ func settle[T any](v T, err error) Item[T] {
 // value waits for the promise. Its error is why what depends on it can't be asked either.
 func (p *promise[T]) value() (T, error) {
 	<-p.done
+	if p.err == nil {
+		return p.item.Value, nil
+	}
 	var f failed
 	if errors.As(p.err, &f) {
 		if !strings.HasPrefix(f.f.Message, "not asked: ") {
@@ -111,14 +114,16 @@ func (s *span) begin() func() {
 	return func() { s.cover(s.run.now()) }
 }
 
-func (s *span) cover(t time.Time) {
+func (s *span) cover(t time.Time) { s.coverAll(t, t) }
+
+func (s *span) coverAll(from, to time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.first.IsZero() || t.Before(s.first) {
-		s.first = t
+	if s.first.IsZero() || from.Before(s.first) {
+		s.first = from
 	}
-	if t.After(s.last) {
-		s.last = t
+	if to.After(s.last) {
+		s.last = to
 	}
 }
 

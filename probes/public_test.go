@@ -30,7 +30,7 @@ func TestPublicDNSIsSharedByLinks(t *testing.T) {
 	look := func(ctx context.Context, name string) (string, time.Time) {
 		t.Helper()
 		ctx, trace := awsapi.WithTrace(ctx)
-		r := newRun(ctx, provision.Link{PrivateDNSName: name, Timeouts: patient()}, Sources{PublicDNS: v},
+		r := newRun(ctx, &provision.Link{PrivateDNSName: name, Timeouts: patient()}, Sources{PublicDNS: v},
 			Options{Public: public, Now: func() time.Time { return time.Now().Add(later) }})
 		walk := r.walkPublic()
 		txt := r.askTXT(side{}, given(Service{Found: true, PrivateDNSName: name, Verification: &Verification{Name: testLabel, Value: testValue}}, nil), walk)

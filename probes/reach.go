@@ -21,6 +21,12 @@ type reach struct {
 	bulk  *gathering[Exchange]
 	idle  *gathering[Silence]
 	ports []speech
+	own   struct {
+		tcp        gathering[Attempt]
+		tls        gathering[Handshake]
+		http, bulk gathering[Exchange]
+		idle       gathering[Silence]
+	}
 
 	mu   sync.Mutex
 	seen map[reachKey]bool
@@ -35,11 +41,9 @@ type reachKey struct {
 }
 
 func newReach(r *run, said *speeches) *reach {
-	x := &reach{
-		run: r, tcp: newGathering[Attempt](r, "reach.tcp"), tls: newGathering[Handshake](r, "reach.tls"),
-		http: newGathering[Exchange](r, "reach.http"), bulk: newGathering[Exchange](r, "reach.large"),
-		idle: newGathering[Silence](r, "reach.idle"), seen: map[reachKey]bool{}, ports: said.ports,
-	}
+	x := &reach{run: r, seen: map[reachKey]bool{}, ports: said.ports}
+	x.tcp, x.tls, x.http = x.own.tcp.of(r, "reach.tcp"), x.own.tls.of(r, "reach.tls"), x.own.http.of(r, "reach.http")
+	x.bulk, x.idle = x.own.bulk.of(r, "reach.large"), x.own.idle.of(r, "reach.idle")
 	if said.noTLS != nil {
 		x.tls.fail(said.noTLS)
 	}

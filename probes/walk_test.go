@@ -294,7 +294,7 @@ func TestTXTAbsences(t *testing.T) {
 func TestInterruptedWalkIsNotReached(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	r := newRun(ctx, provision.Link{PrivateDNSName: "x.example.com"}, Sources{PublicDNS: &mapped{}}, Options{})
+	r := newRun(ctx, &provision.Link{PrivateDNSName: "x.example.com"}, Sources{PublicDNS: &mapped{}}, Options{})
 	p := r.askTXT(side{}, given(Service{Found: true, PrivateDNSName: "x.example.com", Verification: &Verification{}}, nil), r.walkPublic())
 	cancel()
 	r.wg.Wait()

@@ -25,6 +25,7 @@ type way struct {
 
 	private, regional, zonal *gathering[Lookup]
 	reach                    *reach
+	own                      [3]gathering[Lookup] // those three
 
 	privateDone sync.WaitGroup // lookups of the private name that are not answered yet
 }
@@ -41,10 +42,10 @@ type place struct {
 
 func (r *run) newWay(c *consumerItems, said *speeches) *way {
 	w := &way{
-		run: r, consumer: c, ranks: map[string]int{},
-		private: newGathering[Lookup](r, "dns.private"), regional: newGathering[Lookup](r, "dns.regional"),
-		zonal: newGathering[Lookup](r, "dns.zonal"), reach: newReach(r, said),
+		run: r, consumer: c, ranks: map[string]int{}, reach: newReach(r, said),
 	}
+	w.private, w.regional, w.zonal = w.own[0].of(r, "dns.private"), w.own[1].of(r, "dns.regional"), w.own[2].of(r, "dns.zonal")
+	w.places = make([]place, 0, len(r.src.Vantages))
 	for i, v := range r.src.Vantages {
 		p := place{
 			name: v.Spec.Name, vantage: v.Vantage, expect: v.Spec.Expect, zone: v.Spec.Zone,
@@ -251,11 +252,14 @@ func (w *way) collect() (DNS, Reach) {
 	}
 	anywhere := func(e error) error { return unless(len(w.places) == 0, NoVantage, e) }
 	reached := func(e error) error { return unless(!reaching, NoVantage, e) }
-	noTLS := !hasPort(w.run.link, func(p provision.Port) bool { return p.TLS != nil })
-	noHTTP := !hasPort(w.run.link, func(p provision.Port) bool { return p.HTTP != nil })
+	noTLS := !hasPort(*w.run.link, func(p provision.Port) bool { return p.TLS != nil })
+	noHTTP := !hasPort(*w.run.link, func(p provision.Port) bool { return p.HTTP != nil })
 
 	byLookup := func(a, b Lookup) int {
-		return cmp.Or(cmp.Compare(w.ranks[a.Vantage], w.ranks[b.Vantage]), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
+		if a.Vantage != b.Vantage { // nearly all comparisons are of one vantage's
+			return cmp.Compare(w.ranks[a.Vantage], w.ranks[b.Vantage])
+		}
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
 	}
 	lookupVia := func(l Lookup) (string, bool) { return l.Detail, l.Outcome == NoVia }
 	slow := func(e error) error { return unless(!w.run.o.Slow, OnlySlow, e) }
