@@ -129,6 +129,11 @@ func (c *conversation) hold(r *run, d *desk, h *Handshake, e *Exchange) {
 		e.Try = h.Try
 		return
 	}
+	c.over(r, d, conn, h, e)
+}
+
+// over speaks over a connection that was opened when h and e started, and closes it.
+func (c *conversation) over(r *run, d *desk, conn net.Conn, h *Handshake, e *Exchange) {
 	var s *secured
 	if c.speech.trust != nil {
 		s = r.handshake(conn, c.speech.trust, h, c.speech.ask != nil)
