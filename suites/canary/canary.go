@@ -149,9 +149,9 @@ func (c *Canary) Once(ctx context.Context, links []provision.Link) ([]Round, err
 	var beside, looks sync.WaitGroup
 	beside.Go(func() { c.pulse.watch(background) })
 	rounds := make([]Round, len(links))
-	for i, l := range links {
+	for i := range links {
 		looks.Go(func() {
-			w, h := newWatcher(c, l), newHand()
+			w, h := newWatcher(c, &links[i]), newHand()
 			defer h.leave()
 			if rounds[i] = w.wait(ctx); rounds[i].Outcome == "" {
 				rounds[i] = w.round(ctx, h)
@@ -182,10 +182,10 @@ func (c *Canary) Update(links []provision.Link) {
 		return
 	}
 	names := make([]string, 0, len(links))
-	wanted := make(map[string]provision.Link, len(links))
-	for _, l := range links {
-		names = append(names, l.Name)
-		wanted[l.Name] = l
+	wanted := make(map[string]*provision.Link, len(links))
+	for i := range links {
+		names = append(names, links[i].Name)
+		wanted[links[i].Name] = &links[i]
 	}
 	for name, w := range c.watchers {
 		if l, ok := wanted[name]; w.gone || !ok || !reflect.DeepEqual(l, w.link) {
@@ -207,7 +207,6 @@ func (c *Canary) Update(links []provision.Link) {
 		before := c.watchers[name]
 		w := newWatcher(c, l)
 		w.last = c.resumed[name]
-		w.ctx, w.cancel = context.WithCancel(c.running)
 		c.watchers[name] = w
 		c.pacer.begin(w, before)
 	}

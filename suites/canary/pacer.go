@@ -69,17 +69,18 @@ func (p *pacer) push(w *watcher) {
 
 // end tells a watcher to end. It makes no further round; one that it is in is interrupted.
 func (p *pacer) end(w *watcher) {
-	w.cancel()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w.phase != looking {
-		w.phase = ended // it is left out when its turn comes
+	if w.phase == looking {
+		w.cancel()
+		return
 	}
+	w.phase = ended // it is left out when its turn comes
 }
 
 // pace begins rounds until the context ends.
 func (p *pacer) pace(ctx context.Context) {
-	turns := make(chan *watcher)
+	turns := make(chan turn)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -91,15 +92,15 @@ func (p *pacer) pace(ctx context.Context) {
 		case <-p.wake:
 		case <-timer.C:
 		case slots <- struct{}{}:
-			w := p.take()
+			w, round := p.take(ctx)
 			if w == nil {
 				<-p.c.slots
 				continue
 			}
 			select {
-			case turns <- w:
+			case turns <- turn{w, round}:
 			default:
-				p.c.all.Go(func() { p.work(ctx, w, turns) })
+				p.c.all.Go(func() { p.work(ctx, turn{w, round}, turns) })
 			}
 		}
 	}
@@ -131,8 +132,14 @@ func (p *pacer) look() (next time.Duration, slots chan<- struct{}) {
 	return next, slots
 }
 
+// turn is a watcher that has a slot, and the context of its round.
+type turn struct {
+	*watcher
+	ctx context.Context
+}
+
 // take returns the first that is ready; nil if it was told to end since.
-func (p *pacer) take() *watcher {
+func (p *pacer) take(ctx context.Context) (*watcher, context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w := p.ready[0]
@@ -141,43 +148,48 @@ func (p *pacer) take() *watcher {
 		p.ready = nil
 	}
 	if w.phase == ended {
-		return nil
+		return nil, nil
 	}
 	w.phase = looking
-	return w
+	ctx, w.cancel = context.WithCancel(ctx)
+	return w, ctx
 }
 
 // work makes rounds of watchers that have a slot, until there are too many workers or the context ends.
-func (p *pacer) work(ctx context.Context, w *watcher, turns <-chan *watcher) {
+func (p *pacer) work(ctx context.Context, t turn, turns <-chan turn) {
 	h := newHand()
 	defer h.leave()
-	for w != nil {
-		w.turn(h)
-		p.ends(w)
-		w = p.more(ctx, turns)
+	for t.watcher != nil {
+		t.turn(t.ctx, h)
+		p.ends(t)
+		t = p.more(ctx, turns)
 	}
 }
 
-func (p *pacer) more(ctx context.Context, turns <-chan *watcher) *watcher {
+func (p *pacer) more(ctx context.Context, turns <-chan turn) turn {
 	select {
 	case p.idle <- struct{}{}:
 		defer func() { <-p.idle }()
 	default:
-		return nil
+		return turn{}
 	}
 	select {
-	case w := <-turns:
-		return w
+	case t := <-turns:
+		return t
 	case <-ctx.Done():
-		return nil
+		return turn{}
 	}
 }
 
 // ends is for a watcher whose round has ended.
-func (p *pacer) ends(w *watcher) {
+func (p *pacer) ends(t turn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w.ctx.Err() == nil {
+	w := t.watcher
+	over := t.ctx.Err() != nil // it was told to end, or all were
+	w.cancel()
+	w.cancel = nil
+	if !over {
 		w.phase = waiting
 		p.push(w)
 		return

@@ -16,17 +16,16 @@ import (
 // watcher looks at one link again and again.
 type watcher struct {
 	c        *Canary
-	link     provision.Link
+	link     *provision.Link // not changed by anybody
 	settings provision.Canary
-	ctx      context.Context // of its rounds
-	cancel   context.CancelFunc
 	gone     bool      // it was told to end; of the canary's mutex
 	last     time.Time // when the last round before a restart ended; zero: nobody knows, or it does not matter
 
 	// Of the pacer's mutex, but for due: that belongs to who makes the round while there is one.
 	phase        phase
-	due          time.Duration // when the next round begins
-	holder, next *watcher      // of the same link: who is in a round still, and who goes on afterwards
+	cancel       context.CancelFunc // of the round that it is in
+	due          time.Duration      // when the next round begins
+	holder, next *watcher           // of the same link: who is in a round still, and who goes on afterwards
 
 	times   timetable
 	known   *probes.Observation // the control plane as it was read last; nil before
@@ -59,7 +58,7 @@ const (
 	shareRarely = 6
 )
 
-func newWatcher(c *Canary, l provision.Link) *watcher {
+func newWatcher(c *Canary, l *provision.Link) *watcher {
 	return &watcher{
 		c: c, link: l, settings: l.Canary.WithDefaults(), choice: c.catalogue.Choose(l.Name, c.o.Selection),
 	}
@@ -74,8 +73,8 @@ func (w *watcher) first() time.Duration {
 }
 
 // turn makes a round in the slot that the watcher has.
-func (w *watcher) turn(h *hand) {
-	r := w.round(w.ctx, h)
+func (w *watcher) turn(ctx context.Context, h *hand) {
+	r := w.round(ctx, h)
 	<-w.c.slots
 	w.c.publish(r, w.settings)
 	w.due = w.times.after(max(w.due, w.c.elapsed()))
@@ -223,7 +222,7 @@ func (w *watcher) guarded(ctx context.Context, known *probes.Observation) (r Rou
 			r = Round{Outcome: Untold, Reason: strings.ToValidUTF8(fmt.Sprintf("the round panicked: %.200v", x), "?")}
 		}
 	}()
-	link := w.link
+	link := *w.link
 	if known != nil {
 		link = known.Link // with the ids that were found
 	} else {
