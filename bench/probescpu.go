@@ -82,9 +82,9 @@ func probesCPU(ctx context.Context, b *book, s settings) error {
 				figures[c.name] = append(figures[c.name], used.each())
 			}
 		}
-		// Each round that speaks HTTP connects over TCP first, once each.
-		for i, both := range figures["TCP+HTTP"] {
-			figures["HTTP"] = append(figures["HTTP"], 2*both-figures["TCP"][i])
+		// What is said over HTTP is said over the connection that is the TCP probe: an HTTP probe is both, as its peers' are.
+		for _, each := range figures["TCP+HTTP"] {
+			figures["HTTP"] = append(figures["HTTP"], 2*each)
 		}
 		for _, name := range []string{"DNS", "TCP", "HTTP", "bare HTTP", "dnsperf", "exporter dns", "exporter tcp", "exporter http"} {
 			if v := figures[name]; v != nil {

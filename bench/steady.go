@@ -23,7 +23,7 @@ const (
 )
 
 // steady measures what watching many HTTP targets costs: the built binary as somebody would run it, and beside it, one after the other on the
-// same targets, Prometheus with blackbox_exporter. linkassay asks DNS for each target's name and connects over TCP too, judges and serves
+// same targets, Prometheus with blackbox_exporter. linkassay asks DNS for each target's name, records the TCP connect too, judges and serves
 // metrics and the status page; the peers are given addresses.
 func steady(ctx context.Context, b *book, s settings) error {
 	if s.binary == "" {

@@ -38,8 +38,8 @@ type dnsClient struct {
 	vantage Vantage
 	name    string // of the vantage
 
-	// In a fast round questions over UDP go over sockets that are there already, and what the first one came to may be
-	// known.
+	// With an engine questions over UDP go over sockets that are there already. In a fast round it may be known what the
+	// first one came to.
 	engine *Engine
 	first  *asked
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,12 +101,12 @@ func TestFastRound(t *testing.T) {
 		change  func(v *mapped, l *provision.Link)
 		dialled int // 10.1.1.10:80, in a fast round; 0 asks for no number
 	}{
-		"healthy": {dialled: 2},
-		"refused": {change: func(v *mapped, _ *provision.Link) { v.to["10.1.1.10:80"] = closedPort(t) }, dialled: 4},
+		"healthy": {dialled: 1},
+		"refused": {change: func(v *mapped, _ *provision.Link) { v.to["10.1.1.10:80"] = closedPort(t) }, dialled: 3},
 		"timed out": {change: func(v *mapped, l *provision.Link) {
 			delete(v.to, "10.1.1.10:80")
 			l.Timeouts.Connect = provision.Duration(time.Second)
-		}, dialled: 4},
+		}, dialled: 3},
 		"TCP alone": {change: func(v *mapped, _ *provision.Link) { v.tcpOnly = true }},
 		"TCP alone, and the names are gone": {change: func(v *mapped, _ *provision.Link) {
 			v.tcpOnly = true
@@ -176,6 +177,58 @@ func differ[T any](t *testing.T, what string, want, got *Item[[]T]) {
 	for i := range want.Value {
 		if !reflect.DeepEqual(want.Value[i], got.Value[i]) {
 			t.Errorf("%s %d:\n got %+v\nwant %+v", what, i, got.Value[i], want.Value[i])
+		}
+	}
+}
+
+// What is said to an address is said over the first connection that opens.
+func TestFastRoundSpeaksOverTheConnectionThatOpens(t *testing.T) {
+	t.Parallel()
+	_, provider := account(t, providerAccount())
+	_, consumer := account(t, consumerAccount())
+	link := testLink()
+	link.Ports = []provision.Port{{Port: 80, HTTP: &provision.HTTP{}}}
+	link.Vantages = []provision.Vantage{{Name: "zone-a", From: "local"}}
+	v := consumerVPC(t)
+	src := Sources{Provider: provider, Consumer: consumer, Vantages: []Placed{{link.Vantages[0], v}}}
+	known := Observe(t.Context(), link, src, Options{})
+	engine := testEngine(t)
+	src.Provider, src.Consumer = nil, nil
+	for refused, want := range map[int]struct {
+		tries []Outcome
+		http  Outcome
+	}{
+		0: {[]Outcome{OK}, OK},
+		1: {[]Outcome{Refused, OK}, OK},
+		3: {[]Outcome{Refused, Refused, Refused}, Refused},
+	} {
+		v.refuse = map[string]int{"10.1.1.10:80": refused}
+		before := v.count("tcp 10.1.1.10:80")
+		o := Observe(t.Context(), link, src, Options{Known: known, Engine: engine})
+		if dialled := v.count("tcp 10.1.1.10:80") - before; dialled != len(want.tries) {
+			t.Errorf("refused %d times: %d dials, expected %d", refused, dialled, len(want.tries))
+		}
+		for _, a := range o.Reach.TCP.Value {
+			var got []Outcome
+			for _, try := range a.Tries {
+				got = append(got, try.Outcome)
+			}
+			if a.Addr.Addr().String() == "10.1.1.10" && !slices.Equal(got, want.tries) {
+				t.Errorf("refused %d times: tries %v, expected %v", refused, got, want.tries)
+			}
+		}
+		found := false
+		for _, e := range o.Reach.HTTP.Value {
+			if e.Addr.Addr().String() != "10.1.1.10" {
+				continue
+			}
+			found = true
+			if e.Outcome != want.http || e.Outcome == OK && e.Status != 200 {
+				t.Errorf("refused %d times: HTTP %s %d %s, expected %s", refused, e.Outcome, e.Status, e.Detail, want.http)
+			}
+		}
+		if !found {
+			t.Errorf("refused %d times: no exchange with 10.1.1.10", refused)
 		}
 	}
 }

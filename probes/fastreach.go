@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -16,11 +17,13 @@ type dialKey struct {
 	host    string
 }
 
-// dial is a connection of a fast round, or its further tries.
+// dial is a connection of a fast round, or its further tries. What is said to an address is said over the first connection
+// that opens: its TCP connect and what follows are one connection, not two as in other rounds.
 type dial struct {
 	conversation
 	round  *fastRound
 	speaks bool
+	talk   *dial // of one that says nothing: what is said over it; nil for nothing
 
 	tries     []Try // of one that says nothing
 	handshake Handshake
@@ -37,37 +40,69 @@ func (f *fastRound) add(p place, t Target, addr netip.Addr) {
 			continue
 		}
 		x.seen[key] = true
-		w := want{key: key, tcp: f.dial(p, key.addr, sp, false, "")}
-		if p.expect != provision.ExpectTimeout && !sp.silent() {
-			w.spoke = f.dial(p, key.addr, sp, true, x.hostOf(t, key.addr))
+		w := want{key: key}
+		if p.expect == provision.ExpectTimeout || sp.silent() {
+			w.tcp = f.dial(p, key.addr, sp)
+		} else {
+			w.tcp, w.spoke = f.talk(p, key.addr, sp, x.hostOf(t, key.addr))
 		}
 		f.wants = append(f.wants, w)
 	}
 }
 
-// dial starts a connection, or finds the one that was started before.
-func (f *fastRound) dial(p place, addr netip.AddrPort, sp *speech, speaks bool, host string) *dial {
-	key := dialKey{p.name, addr, speaks, host}
-	if d := f.dials[key]; d != nil {
-		return d
+// dial starts a connection over which nothing is said, or finds the one that was started before.
+func (f *fastRound) dial(p place, addr netip.AddrPort, sp *speech) *dial {
+	d, begun := f.dialOf(dialKey{p.name, addr, false, ""}, p, sp)
+	if !begun {
+		f.start(d)
 	}
-	d := &dial{conversation: conversation{place: p, addr: addr, speech: sp, host: host}, round: f, speaks: speaks}
+	return d
+}
+
+// talk starts a connection and what is said over it. Where the address was dialled before, with another host, it is said
+// over a connection of its own.
+func (f *fastRound) talk(p place, addr netip.AddrPort, sp *speech, host string) (tcp, spoke *dial) {
+	tcp, dialled := f.dialOf(dialKey{p.name, addr, false, ""}, p, sp)
+	spoke, said := f.dialOf(dialKey{p.name, addr, true, host}, p, sp)
+	switch {
+	case !dialled:
+		tcp.talk = spoke
+		f.start(tcp)
+	case !said:
+		f.start(spoke)
+	}
+	return tcp, spoke
+}
+
+// dialOf finds a connection, or makes one that is not started yet.
+func (f *fastRound) dialOf(key dialKey, p place, sp *speech) (d *dial, found bool) {
+	if d = f.dials[key]; d != nil {
+		return d, true
+	}
+	d = &dial{conversation: conversation{place: p, addr: key.addr, speech: sp, host: key.host}, round: f, speaks: key.speaks}
 	f.dials[key] = d
-	if speaks {
+	if d.speaks {
 		d.handshake, d.exchange = d.begin(f.run)
 	}
+	return d, false
+}
+
+func (f *fastRound) start(d *dial) {
 	f.open++
 	if !f.engine.start(f.run.ctx, d) {
 		d.notAsked()
 		f.come(d, false)
 	}
-	return d
 }
 
 func (d *dial) notAsked() {
 	t := Try{Started: d.round.run.now(), Outcome: NotAsked, Detail: "the run was interrupted"}
 	d.tries = append(d.tries, t)
-	d.handshake.Try, d.exchange.Try = t, t
+	for _, said := range []*dial{d, d.talk} {
+		if said != nil {
+			said.handshake.Try, said.exchange.Try = t, t
+		}
+	}
 }
 
 // do is the work of one of the engine's workers.
@@ -82,11 +117,28 @@ func (d *dial) do(k *desk) {
 	// A try that does not go well is followed by others, one after the other; but when the first times out, those go side
 	// by side, since waiting in turn would prove no more.
 	for len(d.tries) < d.most() {
-		t := f.run.connect(d.place, d.addr)
+		t, conn := f.run.open(d.place, d.addr)
 		d.tries = append(d.tries, t)
+		d.goOn(k, conn)
 		if t.Outcome == OK || t.Outcome == NoVia || t.Outcome == NotAsked || t.Outcome == TimedOut && len(d.tries) == 1 {
 			break
 		}
+	}
+}
+
+// goOn says over the connection what is to be said, or, without one, that it could not be.
+func (d *dial) goOn(k *desk, conn net.Conn) {
+	t, said := d.tries[len(d.tries)-1], d.talk
+	switch {
+	case said == nil && conn != nil:
+		_ = conn.Close()
+	case said == nil:
+	case conn != nil:
+		defer func() { d.round.recovered(recover(), &said.tries) }()
+		said.handshake.Try, said.exchange.Try = Try{Started: t.Started}, Try{Started: t.Started}
+		said.over(d.round.run, k, conn, &said.handshake, &said.exchange)
+	case len(d.tries) == 1: // another try may open one
+		said.handshake.Try, said.exchange.Try = t, t
 	}
 }
 

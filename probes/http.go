@@ -43,11 +43,12 @@ type request struct {
 	body   *regexp.Regexp
 	echo   *regexp.Regexp // finds the endpoint id that the target tells
 
-	letters *sync.Map // letterKey to *letter
+	mu      sync.Mutex
+	letters []*letter
 }
 
 func newRequest(h provision.HTTP) (*request, error) {
-	q := &request{spec: h, method: h.Method, letters: &sync.Map{}}
+	q := &request{spec: h, method: h.Method}
 	if q.method == "" {
 		q.method = http.MethodGet
 	}
@@ -129,6 +130,11 @@ func (c *conversation) hold(r *run, d *desk, h *Handshake, e *Exchange) {
 		e.Try = h.Try
 		return
 	}
+	c.over(r, d, conn, h, e)
+}
+
+// over speaks over a connection that was opened when h and e started, and closes it.
+func (c *conversation) over(r *run, d *desk, conn net.Conn, h *Handshake, e *Exchange) {
 	var s *secured
 	if c.speech.trust != nil {
 		s = r.handshake(conn, c.speech.trust, h, c.speech.ask != nil)
@@ -174,26 +180,27 @@ func (s *speech) serverName(host string) string {
 
 // letter is a request as it is sent to one host and port.
 type letter struct {
+	host   string
+	port   uint16
+	secure bool
+
 	url  string
 	text []byte
 	err  error // it can't be sent
 }
 
-// to writes the request for a host and port, once: it is sent again and again.
+// to writes the request for a host and port, once: it is sent again and again. There are few: the link's name, or its addresses.
 func (q *request) to(host string, port uint16, secure bool) *letter {
-	key := letterKey{host, port, secure}
-	if l, ok := q.letters.Load(key); ok {
-		return l.(*letter)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, l := range q.letters {
+		if l.host == host && l.port == port && l.secure == secure {
+			return l
+		}
 	}
 	l := q.write(host, port, secure)
-	q.letters.Store(key, l)
+	q.letters = append(q.letters, l)
 	return l
-}
-
-type letterKey struct {
-	host   string
-	port   uint16
-	secure bool
 }
 
 func (q *request) write(host string, port uint16, secure bool) *letter {
@@ -201,6 +208,7 @@ func (q *request) write(host string, port uint16, secure bool) *letter {
 	if secure {
 		scheme, usual = "https", 443
 	}
+	l := &letter{host: host, port: port, secure: secure}
 	host = hostport(host, port, usual)
 	req := &http.Request{
 		Method: q.method, Host: host, URL: &url.URL{Path: q.target.Path, RawPath: q.target.RawPath, RawQuery: q.target.RawQuery},
@@ -213,10 +221,10 @@ func (q *request) write(host string, port uint16, secure bool) *letter {
 		}
 		req.Header.Set(name, value)
 	}
-	l := &letter{url: clean(scheme+"://"+host+q.target.RequestURI(), 2048)}
+	l.url = clean(scheme+"://"+host+q.target.RequestURI(), 2048)
 	var b bytes.Buffer
 	if l.err = req.Write(&b); l.err == nil {
-		l.text = b.Bytes()
+		l.text = bytes.Clone(b.Bytes()) // no larger than it is
 	}
 	return l
 }

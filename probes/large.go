@@ -4,7 +4,6 @@ import (
 	"maps"
 	"net"
 	"strings"
-	"sync"
 )
 
 // largeBytes is how much a large request's header carries: more than a packet of the largest that an endpoint
@@ -37,14 +36,13 @@ func (x *reach) large(p place, key reachKey, sp speech) {
 		return
 	}
 	defer func() { _ = peer.Close() }()
-	ask := *sp.ask
-	ask.body, ask.letters = nil, &sync.Map{}
+	ask := &request{spec: sp.ask.spec, method: sp.ask.method, target: sp.ask.target, echo: sp.ask.echo}
 	ask.spec.Headers = maps.Clone(ask.spec.Headers)
 	if ask.spec.Headers == nil {
 		ask.spec.Headers = map[string]string{}
 	}
 	ask.spec.Headers[paddingHeader] = strings.Repeat("0", largeBytes)
-	r.exchange(newDesk(), peer, &ask, host, &e)
+	r.exchange(newDesk(), peer, ask, host, &e)
 }
 
 // open connects to an address and, where the port speaks TLS, takes that up. Where it comes to no connection that may

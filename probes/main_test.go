@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ type mapped struct {
 
 	mu     sync.Mutex
 	dialed map[string]int
+	refuse map[string]int // how often more an address is refused
 }
 
 func (m *mapped) Resolvers() []netip.AddrPort { return m.resolvers }
@@ -48,7 +50,14 @@ func (m *mapped) DialContext(ctx context.Context, network, address string) (net.
 		m.dialed = map[string]int{}
 	}
 	m.dialed[network+" "+address]++
+	refused := m.refuse[address] > 0
+	if refused {
+		m.refuse[address]--
+	}
 	m.mu.Unlock()
+	if refused {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
+	}
 	to, ok := m.to[address+"/"+network]
 	if !ok {
 		to, ok = m.to[address]

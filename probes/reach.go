@@ -133,14 +133,23 @@ func (x *reach) once(p place, addr netip.AddrPort) Try {
 
 // connect connects once and says nothing.
 func (r *run) connect(p place, addr netip.AddrPort) Try {
-	t := Try{Started: r.now()}
-	conn, err := r.dial(p, addr)
-	t.Duration = r.now().Sub(t.Started)
-	t.Outcome, t.Detail = classify(r.ctx, err)
+	t, conn := r.open(p, addr)
 	if conn != nil {
 		_ = conn.Close()
 	}
 	return t
+}
+
+// open connects once. The connection is nil unless the outcome is OK.
+func (r *run) open(p place, addr netip.AddrPort) (Try, net.Conn) {
+	t := Try{Started: r.now()}
+	conn, err := r.dial(p, addr)
+	t.Duration = r.now().Sub(t.Started)
+	t.Outcome, t.Detail = classify(r.ctx, err)
+	if err != nil {
+		return t, nil
+	}
+	return t, conn
 }
 
 // directDialer is a vantage that needs no text of an address.

@@ -49,7 +49,7 @@ func (r *run) newWay(c *consumerItems, said *speeches) *way {
 	for i, v := range r.src.Vantages {
 		p := place{
 			name: v.Spec.Name, vantage: v.Vantage, expect: v.Spec.Expect, zone: v.Spec.Zone,
-			dns: &dnsClient{run: r, vantage: v.Vantage, name: v.Spec.Name},
+			dns: &dnsClient{run: r, vantage: v.Vantage, name: v.Spec.Name, engine: r.o.Engine},
 		}
 		if p.expect == "" {
 			p.expect = provision.ExpectReach

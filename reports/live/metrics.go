@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/linkassay/linkassay/probes"
@@ -44,6 +45,9 @@ type figures struct {
 	certificate                       time.Time
 	slowest                           [phaseCount]time.Duration // 0: no answer
 	failing                           []failing
+
+	labels []*dto.LabelPair // the link
+	phases [phaseCount][]*dto.LabelPair
 }
 
 // failing is a check that fails of its own.
@@ -76,9 +80,10 @@ func NewMetrics() *Metrics {
 	return m
 }
 
-// Handler serves the metrics.
+// Handler serves the metrics. How long it may take is the server's to say: a timeout of the handler would have all of the
+// text in memory before it is sent.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry, MaxRequestsInFlight: 8, Timeout: 20 * time.Second})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry, MaxRequestsInFlight: 4})
 }
 
 // Gatherer gives the metrics to who wants to look at them.
@@ -134,7 +139,10 @@ func (m *Metrics) Round(r canary.Round) error {
 	}
 	f := m.links[r.Link]
 	if f == nil {
-		f = &figures{}
+		f = &figures{labels: labelsOf("link", r.Link)}
+		for i := range f.phases {
+			f.phases[i] = []*dto.LabelPair{f.labels[0], m.series.phaseLabels[i]}
+		}
 		m.links[r.Link] = f
 	}
 	m.calls += r.Calls

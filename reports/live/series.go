@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 )
 
 // series describe what Metrics tells beside its histogram.
@@ -13,13 +14,15 @@ type series struct {
 	skipped, blocked, phase, failing, affected         *prometheus.Desc
 	rounds, bad, unknown, interrupted                  *prometheus.Desc
 	calls, alerts, incidents                           *prometheus.Desc
+
+	phaseLabels [phaseCount]*dto.LabelPair
 }
 
 func newSeries() *series {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("linkassay_"+name, help, labels, nil)
 	}
-	return &series{
+	s := &series{
 		success:     desc("link_success", "Whether the last round that could be told found the link working (1) or not (0).", "link"),
 		untold:      desc("link_untold", "Whether the last round could not tell (1).", "link"),
 		maintenance: desc("link_maintenance", "Whether the last round was in a maintenance window (1).", "link"),
@@ -42,6 +45,10 @@ func newSeries() *series {
 		alerts:      desc("incident_changes_total", "Incidents that were opened, flapped or were cleared."),
 		incidents:   desc("incidents", "Open incidents."),
 	}
+	for i := range s.phaseLabels {
+		s.phaseLabels[i] = labelsOf("phase", phaseName(i))[0]
+	}
+	return s
 }
 
 // Describe says what Collect makes.
@@ -58,9 +65,9 @@ func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
 // Collect makes series of what was written down.
 func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	m.mu.Lock()
-	all := make(map[string]figures, len(m.links))
-	for link, f := range m.links {
-		all[link] = *f
+	all := make([]figures, 0, len(m.links))
+	for _, f := range m.links {
+		all = append(all, *f)
 	}
 	calls, alerts, incidents := m.calls, m.alerts, len(m.open)
 	affected := map[failing]int{}
@@ -70,17 +77,21 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	m.mu.Unlock()
 
 	s := m.series
-	tell := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(d, kind, v, labels...)
+	tell := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels []*dto.LabelPair) {
+		to <- &sample{d, kind, v, labels}
 	}
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) { tell(d, prometheus.GaugeValue, v, labels...) }
-	tell(s.calls, prometheus.CounterValue, float64(calls))
-	tell(s.alerts, prometheus.CounterValue, float64(alerts))
-	gauge(s.incidents, float64(incidents))
+	gauge := func(d *prometheus.Desc, v float64, labels []*dto.LabelPair) {
+		tell(d, prometheus.GaugeValue, v, labels)
+	}
+	tell(s.calls, prometheus.CounterValue, float64(calls), nil)
+	tell(s.alerts, prometheus.CounterValue, float64(alerts), nil)
+	gauge(s.incidents, float64(incidents), nil)
 	for of, links := range affected {
-		gauge(s.affected, float64(links), of.check, of.side)
+		gauge(s.affected, float64(links), labelsOf("check", of.check, "side", of.side))
 	}
-	for link, f := range all {
+	for i := range all {
+		f := &all[i]
+		link := f.labels
 		for _, c := range []struct {
 			d *prometheus.Desc
 			n int
@@ -113,14 +124,14 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 		}
 		for i, d := range f.slowest {
 			if d > 0 {
-				gauge(s.phase, d.Seconds(), link, phaseName(i))
+				gauge(s.phase, d.Seconds(), f.phases[i])
 			}
 		}
 		seen := map[failing]bool{} // a check may fail on several things
 		for _, of := range f.failing {
 			if !seen[of] {
 				seen[of] = true
-				gauge(s.failing, 1, link, of.check, of.side)
+				gauge(s.failing, 1, labelsOf("link", link[0].GetValue(), "check", of.check, "side", of.side))
 			}
 		}
 	}

@@ -76,6 +76,7 @@ type Canary struct {
 	mu       sync.Mutex
 	watchers map[string]*watcher // by link; nil while it does not run
 	running  context.Context     // nil while it does not run
+	pacer    *pacer              // of the run
 	all      sync.WaitGroup
 }
 
@@ -116,8 +117,9 @@ func (c *Canary) Run(ctx context.Context, links []provision.Link) error {
 	beside.Go(func() { c.saveNowAndThen(background) })
 
 	c.mu.Lock()
-	c.running = ctx
+	c.running, c.pacer = ctx, newPacer(c)
 	c.mu.Unlock()
+	c.all.Go(func() { c.pacer.pace(ctx) })
 	c.Update(links)
 	c.mu.Lock()
 	c.resumed = nil // who is changed later is looked at soon
@@ -147,11 +149,12 @@ func (c *Canary) Once(ctx context.Context, links []provision.Link) ([]Round, err
 	var beside, looks sync.WaitGroup
 	beside.Go(func() { c.pulse.watch(background) })
 	rounds := make([]Round, len(links))
-	for i, l := range links {
+	for i := range links {
 		looks.Go(func() {
-			w := newWatcher(c, l)
+			w, h := newWatcher(c, &links[i]), newHand()
+			defer h.leave()
 			if rounds[i] = w.wait(ctx); rounds[i].Outcome == "" {
-				rounds[i] = w.round(ctx)
+				rounds[i] = w.round(ctx, h)
 				<-c.slots
 			}
 		})
@@ -179,14 +182,14 @@ func (c *Canary) Update(links []provision.Link) {
 		return
 	}
 	names := make([]string, 0, len(links))
-	wanted := make(map[string]provision.Link, len(links))
-	for _, l := range links {
-		names = append(names, l.Name)
-		wanted[l.Name] = l
+	wanted := make(map[string]*provision.Link, len(links))
+	for i := range links {
+		names = append(names, links[i].Name)
+		wanted[links[i].Name] = &links[i]
 	}
 	for name, w := range c.watchers {
 		if l, ok := wanted[name]; w.gone || !ok || !reflect.DeepEqual(l, w.link) {
-			w.cancel()
+			c.pacer.end(w)
 			w.gone = true // it stays here: if the link comes back, its last round may not have ended
 		} else {
 			delete(wanted, name)
@@ -204,16 +207,8 @@ func (c *Canary) Update(links []provision.Link) {
 		before := c.watchers[name]
 		w := newWatcher(c, l)
 		w.last = c.resumed[name]
-		var ctx context.Context
-		ctx, w.cancel = context.WithCancel(c.running)
 		c.watchers[name] = w
-		c.all.Go(func() {
-			defer close(w.done)
-			if before != nil {
-				<-before.done // a link's rounds never overlap
-			}
-			w.watch(ctx)
-		})
+		c.pacer.begin(w, before)
 	}
 }
 

@@ -19,7 +19,7 @@ func TestTheSameIsNotJudgedAgain(t *testing.T) {
 		known := recorded(t, recording, "orders")
 		known.Reach.Idle = nil
 		c := New(Options{Catalogue: suites.Catalogue()})
-		w := newWatcher(c, known.Link)
+		w := newWatcher(c, &known.Link)
 		measured := func() *probes.Observation {
 			o := *known
 			o.Known, o.Started, o.Finished = known.Started, o.Started.Add(time.Minute), o.Finished.Add(time.Minute)

@@ -16,12 +16,16 @@ import (
 // watcher looks at one link again and again.
 type watcher struct {
 	c        *Canary
-	link     provision.Link
+	link     *provision.Link // not changed by anybody
 	settings provision.Canary
-	cancel   context.CancelFunc
-	done     chan struct{}
 	gone     bool      // it was told to end; of the canary's mutex
 	last     time.Time // when the last round before a restart ended; zero: nobody knows, or it does not matter
+
+	// Of the pacer's mutex, but for due: that belongs to who makes the round while there is one.
+	phase        phase
+	cancel       context.CancelFunc // of the round that it is in
+	due          time.Duration      // when the next round begins
+	holder, next *watcher           // of the same link: who is in a round still, and who goes on afterwards
 
 	times   timetable
 	known   *probes.Observation // the control plane as it was read last; nil before
@@ -54,37 +58,26 @@ const (
 	shareRarely = 6
 )
 
-func newWatcher(c *Canary, l provision.Link) *watcher {
+func newWatcher(c *Canary, l *provision.Link) *watcher {
 	return &watcher{
-		c: c, link: l, settings: l.Canary.WithDefaults(), done: make(chan struct{}), choice: c.catalogue.Choose(l.Name, c.o.Selection),
+		c: c, link: l, settings: l.Canary.WithDefaults(), choice: c.catalogue.Choose(l.Name, c.o.Selection),
 	}
 }
 
-// watch makes rounds until the context ends.
-func (w *watcher) watch(ctx context.Context) {
+// first is when the first round is due.
+func (w *watcher) first() time.Duration {
 	var due time.Duration
 	w.times, due = newTimetable(w.link.Name, time.Duration(w.settings.Interval), time.Duration(w.settings.ControlInterval), w.c.elapsed(),
 		w.c.wall, w.last.Sub(w.c.wall), !w.last.IsZero())
-	for {
-		timer := time.NewTimer(due - w.c.elapsed())
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
-		if now := w.c.elapsed(); w.times.tooLate(due, now) {
-			due = w.times.after(now)
-			continue
-		}
-		if w.wait(ctx).Outcome != "" {
-			return // stopped before it began: there is nothing to record
-		}
-		r := w.round(ctx)
-		<-w.c.slots
-		w.c.publish(r, w.settings)
-		due = w.times.after(max(due, w.c.elapsed()))
-	}
+	return due
+}
+
+// turn makes a round in the slot that the watcher has.
+func (w *watcher) turn(ctx context.Context, h *hand) {
+	r := w.round(ctx, h)
+	<-w.c.slots
+	w.c.publish(r, w.settings)
+	w.due = w.times.after(max(w.due, w.c.elapsed()))
 }
 
 // wait takes a slot. A round with an outcome says that the context ended before there was one.
@@ -100,7 +93,7 @@ func (w *watcher) wait(ctx context.Context) Round {
 
 // round looks at the link. Where the control plane is not due it takes over what is known of it; but what begins to
 // fail then is looked at again with the control plane of now: a cause is not told from what may have changed since.
-func (w *watcher) round(ctx context.Context) Round {
+func (w *watcher) round(ctx context.Context, h *hand) Round {
 	began, wall := w.c.elapsed(), w.c.o.Now().UTC()
 	missed, _ := w.c.pulse.since(0)
 	strained := w.c.pulse.strained()
@@ -110,16 +103,16 @@ func (w *watcher) round(ctx context.Context) Round {
 	if fresh {
 		w.times.readControl(began, w.known == nil)
 	} else {
-		r = w.look(ctx, w.known)
+		r = w.look(ctx, h, w.known)
 		calls += r.Calls
 		// What makes an incident was read as often as it is counted: one answer of an API is one failure.
 		fresh = r.Outcome == Bad && (!known(r.Roots, w.roots) || w.bad < w.settings.Alarm.Failures)
 	}
 	if fresh && ctx.Err() == nil {
-		now := w.look(w.sharing(ctx, r.Outcome == Bad), nil)
+		now := w.look(w.sharing(ctx, r.Outcome == Bad), h, nil)
 		calls += now.Calls
 		if now.Outcome == Bad && !known(now.Roots, w.roots) && taken(now.Observation) && ctx.Err() == nil {
-			now = w.look(w.sharing(ctx, true), nil)
+			now = w.look(w.sharing(ctx, true), h, nil)
 			calls += now.Calls
 		}
 		usable := w.known != nil && !w.known.ControlFailed() && w.c.elapsed()-w.knownAt < stillGood*time.Duration(w.settings.ControlInterval)
@@ -129,7 +122,7 @@ func (w *watcher) round(ctx context.Context) Round {
 		if w.lost && usable {
 			// The API can't be asked: the path is judged by what was known of it.
 			if r.Outcome == "" {
-				r = w.look(ctx, w.known)
+				r = w.look(ctx, h, w.known)
 			}
 			if r.Outcome != Bad {
 				r = now
@@ -200,9 +193,9 @@ func known(now, before []Root) bool {
 }
 
 // look observes and judges once. It does not outlast the end of the context by more than the grace of a stop.
-func (w *watcher) look(ctx context.Context, known *probes.Observation) Round {
+func (w *watcher) look(ctx context.Context, h *hand, known *probes.Observation) Round {
 	done := make(chan Round, 1)
-	go func() { done <- w.guarded(ctx, known) }()
+	h.work <- func() { done <- w.guarded(ctx, known) }
 	select {
 	case r := <-done:
 		return r
@@ -215,6 +208,8 @@ func (w *watcher) look(ctx context.Context, known *probes.Observation) Round {
 		r.Outcome, r.Reason, r.Roots = Interrupted, errStopped.Error(), nil
 		return r
 	case <-late.C:
+		h.leave()
+		h.renew()
 		return Round{Outcome: Interrupted, Reason: errStopped.Error()}
 	}
 }
@@ -227,7 +222,7 @@ func (w *watcher) guarded(ctx context.Context, known *probes.Observation) (r Rou
 			r = Round{Outcome: Untold, Reason: strings.ToValidUTF8(fmt.Sprintf("the round panicked: %.200v", x), "?")}
 		}
 	}()
-	link := w.link
+	link := *w.link
 	if known != nil {
 		link = known.Link // with the ids that were found
 	} else {
