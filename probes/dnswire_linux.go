@@ -1,7 +1,6 @@
 package probes
 
 import (
-	"cmp"
 	"errors"
 	"net"
 	"os"
@@ -13,30 +12,30 @@ import (
 
 // The bounds of what one call sends or receives.
 const (
-	dnsBatch = 16
+	dnsBatch = 16 // datagrams
 	// dnsSlot is more than a server may send who was asked with ednsSize. What is longer is cut.
 	dnsSlot = 2048
 )
 
-// batches sends and receives several datagrams with one call: on its own, each costs as much as all that is done with it
+// batches sends and receives several datagrams with one call, since calls cost more than all that is done with an answer
 // afterwards.
 type batches struct {
 	conn *net.UDPConn
 	raw  syscall.RawConn
 
-	sending batch
-	out     []byte
-	send1   func(fd uintptr) bool
-	unsent  int // from where on
-	filled  int
-	sendErr error
+	sending  batch
+	out      []byte
+	sendFunc func(fd uintptr) bool // sendSome, made once
+	unsent   int                   // from here on
+	filled   int                   // to here
+	sendErr  error
 
-	receiving batch
-	in        []byte
-	wires     [][]byte
-	receive1  func(fd uintptr) bool
-	take      func([][]byte) bool
-	readErr   error
+	receiving   batch
+	in          []byte // dnsBatch times dnsSlot
+	wires       [][]byte
+	receiveFunc func(fd uintptr) bool // receiveSome, made once
+	take        func([][]byte) bool
+	readErr     error
 }
 
 // mmsghdr is as in sendmmsg(2).
@@ -58,7 +57,7 @@ func (b *batch) set(i int, buf []byte) {
 	b.heads[i].hdr.SetIovlen(1)
 }
 
-// call is sendmmsg or recvmmsg of some of a batch.
+// call is sendmmsg or recvmmsg of some of a batch. The socket is one that never blocks.
 func (b *batch) call(trap, fd uintptr, from, to int) (int, syscall.Errno) {
 	for {
 		n, _, errno := unix.Syscall6(trap, fd, uintptr(unsafe.Pointer(&b.heads[from])), uintptr(to-from), 0, 0, 0)
@@ -82,7 +81,7 @@ func newDNSWire(conn net.Conn) dnsWire {
 	for i := range dnsBatch {
 		w.receiving.set(i, w.in[i*dnsSlot:][:dnsSlot])
 	}
-	w.send1, w.receive1 = w.sendSome, w.receiveSome
+	w.sendFunc, w.receiveFunc = w.sendSome, w.receiveSome
 	return w
 }
 
@@ -104,7 +103,11 @@ func (w *batches) send(qs []*asked) error {
 			w.sending.set(i, w.out[at:])
 		}
 		w.unsent, w.filled, w.sendErr = 0, len(some), nil
-		if err := cmp.Or(w.raw.Write(w.send1), w.sendErr); err != nil {
+		err := w.raw.Write(w.sendFunc)
+		if err == nil {
+			err = w.sendErr
+		}
+		if err != nil {
 			return w.failed("write", err)
 		}
 	}
@@ -130,7 +133,11 @@ func (w *batches) sendSome(fd uintptr) bool {
 
 func (w *batches) receive(take func([][]byte) bool) error {
 	w.take, w.readErr = take, nil
-	if err := cmp.Or(w.raw.Read(w.receive1), w.readErr); err != nil {
+	err := w.raw.Read(w.receiveFunc)
+	if err == nil {
+		err = w.readErr
+	}
+	if err != nil {
 		return w.failed("read", err)
 	}
 	return nil

@@ -80,6 +80,8 @@ func (e *Engine) room() *fastRoom {
 // giveBack is for a round whose questions have all been answered: a socket forgets a question with its answer.
 func (e *Engine) giveBack(r *fastRoom) {
 	clear(r.questions[:r.used])
+	clear(r.asking[:cap(r.asking)])
+	clear(r.flying[:cap(r.flying)])
 	clear(r.landed[:cap(r.landed)])
 	clear(r.batch[:cap(r.batch)])
 	*r = fastRoom{questions: r.questions, asking: r.asking[:0], flying: r.flying[:0], landed: r.landed[:0], batch: r.batch[:0], packed: r.packed[:0]}
