@@ -23,7 +23,7 @@ const (
 	treeChecks = 60
 )
 
-// treeTook is what a tree child prints.
+// treeTook is what a tree child prints. The files are written while Ginkgo runs, as verify does it.
 type treeTook struct {
 	Specs                int
 	Run, Write, Together time.Duration
@@ -106,12 +106,17 @@ func treeChild(ctx context.Context, args []string) error {
 	}
 	began := time.Now()
 	var runner suites.Runner
-	result, err := runner.Run(ctx, observations, suites.RunOptions{LabelFilter: filter})
+	result, wait, err := runner.Start(ctx, observations, suites.RunOptions{LabelFilter: filter})
 	if err != nil {
 		return err
 	}
-	ran := time.Now()
-	report := &reports.Report{Tool: "linkassay", Started: began, Finished: ran}
+	judged, ran := time.Now(), time.Time{}
+	var ginkgo sync.WaitGroup
+	ginkgo.Go(func() {
+		err = wait()
+		ran = time.Now()
+	})
+	report := &reports.Report{Tool: "linkassay", Started: began, Finished: judged}
 	for i, o := range observations {
 		report.Links = append(report.Links, reports.LinkReport{Observation: o, Verdicts: result.Verdicts[i], Raw: &reports.Raw{}})
 	}
@@ -131,9 +136,11 @@ func treeChild(ctx context.Context, args []string) error {
 		})
 	}
 	side.Wait()
-	if err := errors.Join(errs...); err != nil {
+	written := time.Now()
+	ginkgo.Wait()
+	end := time.Now()
+	if err := errors.Join(append(errs, err)...); err != nil {
 		return err
 	}
-	end := time.Now()
-	return json.NewEncoder(os.Stdout).Encode(treeTook{result.Selected, ran.Sub(began), end.Sub(ran), end.Sub(began)})
+	return json.NewEncoder(os.Stdout).Encode(treeTook{result.Selected, ran.Sub(began), written.Sub(judged), end.Sub(began)})
 }

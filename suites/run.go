@@ -56,46 +56,58 @@ func (r Result) All() []Verdict {
 }
 
 // Run judges the Observations, each check as a Ginkgo spec. The verdicts are those of Judge: the
-// specs decide nothing. Ginkgo runs those that say something of the link, and skips the others. When ctx has ended the Observations are judged without Ginkgo, because an
-// interrupted run must still tell what it saw. An error means that nothing was selected
-// (ErrNothingSelected), the filter is wrong, or that Ginkgo did not run what was selected.
+// specs decide nothing. Ginkgo runs those that say something of the link, and skips the others. When ctx has ended the
+// Observations are judged without Ginkgo, because an interrupted run must still tell what it saw. An error means that
+// nothing was selected (ErrNothingSelected), the filter is wrong, or that Ginkgo did not run what was selected.
 func (r *Runner) Run(ctx context.Context, observations []*probes.Observation, opts RunOptions) (Result, error) {
+	result, wait, err := r.Start(ctx, observations, opts)
+	if err == nil {
+		err = wait()
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	return result, nil
+}
+
+// Start is Run that does not wait for Ginkgo: what is to be made of the verdicts can be begun beside it. Whoever calls it must call wait,
+// which waits until Ginkgo is through and says whether it ran what was selected. Until then Ginkgo writes to opts.Output.
+func (r *Runner) Start(ctx context.Context, observations []*probes.Observation, opts RunOptions) (result Result, wait func() error, err error) {
 	catalogue := opts.Catalogue
 	if catalogue == nil {
 		catalogue = Catalogue()
 	}
 	if err := Validate(catalogue); err != nil {
-		return Result{}, fmt.Errorf("the catalogue is wrong: %w", err)
+		return Result{}, nil, fmt.Errorf("the catalogue is wrong: %w", err)
 	}
 	selection, err := Select(opts.LabelFilter)
 	if err != nil {
-		return Result{}, err
+		return Result{}, nil, err
 	}
 	set := newSpecSet(observations, catalogue, selection)
 	set.told = opts.Output != nil
-	result := Result{Selected: set.count()}
+	result.Selected = set.count()
 	if result.Selected == 0 {
-		return Result{}, fmt.Errorf("%w: no check of %d links matches the label filter %q", ErrNothingSelected, len(observations), opts.LabelFilter)
+		return Result{}, nil, fmt.Errorf("%w: no check of %d links matches the label filter %q", ErrNothingSelected, len(observations), opts.LabelFilter)
 	}
 	live := ctx.Err() == nil
 	if live && r.used.Swap(true) {
-		return Result{}, ErrUsedTwice
+		return Result{}, nil, ErrUsedTwice
 	}
 	judged := set.judge()
-	defer judged()
+	wait = func() error { return nil }
 	if live {
-		err = set.run(opts)
+		ended := make(chan error, 1)
+		go func() { ended <- set.run(ctx, opts) }()
+		wait = sync.OnceValue(func() error { return <-ended })
 	}
-	if err := errors.Join(err, judged()); err != nil {
-		return Result{}, err
-	}
-	if ran := int(set.ran.Load()); live && ran != set.live && ctx.Err() == nil {
-		return Result{}, fmt.Errorf("ginkgo ran %d of the %d selected checks that apply", ran, set.live)
+	if err := judged(); err != nil {
+		return Result{}, nil, errors.Join(err, wait())
 	}
 	for _, l := range set.links {
 		result.Verdicts = append(result.Verdicts, l.verdicts)
 	}
-	return result, nil
+	return result, wait, nil
 }
 
 // specSet is the tree of specs: a container per link, since specs side by side in one container
@@ -261,7 +273,12 @@ func entry(v Verdict) string {
 
 // run runs the specs in this process. What would make Ginkgo end the process is ruled out first:
 // labels are clean, and the working directory is there.
-func (s *specSet) run(opts RunOptions) error {
+func (s *specSet) run(ctx context.Context, opts RunOptions) (err error) {
+	defer func() {
+		if x := recover(); x != nil {
+			err = fmt.Errorf("ginkgo: panic: %v\n%s", x, debug.Stack())
+		}
+	}()
 	if _, err := os.Getwd(); err != nil {
 		return fmt.Errorf("ginkgo needs a working directory: %w", err)
 	}
@@ -286,6 +303,9 @@ func (s *specSet) run(opts RunOptions) error {
 	var t failing
 	ginkgo.RunSpecs(&t, "linkassay", suite, reporter)
 	// Whether specs failed is told by the verdicts; t only satisfies RunSpecs.
+	if ran := int(s.ran.Load()); ran != s.live && ctx.Err() == nil {
+		return fmt.Errorf("ginkgo ran %d of the %d selected checks that apply", ran, s.live)
+	}
 	return nil
 }
 

@@ -142,6 +142,8 @@ type assay struct {
 	report reports.Report
 	err    error            // everything that leads to an exit code
 	bundle *evidence.Bundle // nil before it is begun, and without --out
+	// specs waits for Ginkgo, which runs beside the writing of the bundle, and says whether it ran what was selected.
+	specs func() error
 	// unwritten means that the bundle could not be written; trying again would only say it twice.
 	unwritten bool
 }
@@ -251,8 +253,8 @@ func (s *assay) judge(ctx context.Context, links []looked) {
 	}
 }
 
-// verdicts runs the checks as Ginkgo specs. When that goes wrong the observations are judged
-// without Ginkgo: the specs decide nothing, and what was observed must be told all the same.
+// verdicts runs the checks as Ginkgo specs, and does not wait for them unless their words are asked for. When that goes wrong the
+// observations are judged without Ginkgo: the specs decide nothing, and what was observed must be told all the same.
 func (s *assay) verdicts(ctx context.Context, observations []*probes.Observation) ([][]suites.Verdict, error) {
 	opts := suites.RunOptions{LabelFilter: s.flags.filter()}
 	if s.verbose {
@@ -261,13 +263,15 @@ func (s *assay) verdicts(ctx context.Context, observations []*probes.Observation
 	var result suites.Result
 	err := guard("run the checks", func() (err error) {
 		var runner suites.Runner
-		result, err = runner.Run(ctx, observations, opts)
+		if result, s.specs, err = runner.Start(ctx, observations, opts); err == nil && s.verbose {
+			err = s.ginkgo()
+		}
 		return err
 	})
 	if err == nil {
 		return result.Verdicts, nil
 	}
-	errs := []error{withCode(exitUntold, fmt.Errorf("judged without Ginkgo: %w", err))}
+	errs := []error{withoutGinkgo(err)}
 	verdicts := make([][]suites.Verdict, len(observations))
 	for i, o := range observations {
 		errs = append(errs, withCode(exitUntold, guard("judge "+o.Link.Name, func() error {
@@ -279,6 +283,19 @@ func (s *assay) verdicts(ctx context.Context, observations []*probes.Observation
 		})))
 	}
 	return verdicts, errors.Join(errs...)
+}
+
+// ginkgo waits until Ginkgo is through, and says once what went wrong with it.
+func (s *assay) ginkgo() error {
+	wait := s.specs
+	if s.specs = nil; wait == nil {
+		return nil
+	}
+	return wait()
+}
+
+func withoutGinkgo(err error) error {
+	return withCode(exitUntold, fmt.Errorf("judged without Ginkgo: %w", err))
 }
 
 // begin begins the bundle where --out asks for one. It says whether there is one to write to.
@@ -317,6 +334,10 @@ func (s *assay) write(ctx context.Context) {
 // finish seals the bundle, adds the run to the ledger, then prints the report.
 func (s *assay) finish(ctx context.Context) {
 	s.write(ctx)
+	if err := s.ginkgo(); err != nil {
+		s.err = errors.Join(s.err, withoutGinkgo(err))
+		s.write(ctx) // again: it counts for the exit code
+	}
 	s.appendLedger(ctx)
 	opts := s.printOptions()
 	if !s.unwritten {

@@ -236,7 +236,11 @@ func TestVerifyFromAnotherProcess(t *testing.T) {
 		if code != 3 {
 			t.Errorf("exit code %d, want 3: Ginkgo could not run\n%s", code, stdout)
 		}
-		if got := readRun(t, dir).verdicts(); got != healthy.verdicts() {
+		r := readRun(t, dir)
+		if r.ExitCode != 3 || !strings.Contains(strings.Join(r.ExitReasons, "\n"), "judged without Ginkgo") {
+			t.Errorf("run.json, which is written beside Ginkgo: exit code %d, %q", r.ExitCode, r.ExitReasons)
+		}
+		if got := r.verdicts(); got != healthy.verdicts() {
 			t.Errorf("judged without Ginkgo:\n%s\nwith Ginkgo:\n%s", got, healthy.verdicts())
 		}
 	})
