@@ -39,14 +39,14 @@ func Encode(r *Report) ([]byte, error) {
 // whole gathers run.json. Links are much alike: the first tells how long all will be.
 type whole struct {
 	text  []byte
-	links int // that may still come
+	links int // that are still to come
 }
 
 func (w *whole) Write(p []byte) (int, error) {
-	if len(w.text)+len(p) > cap(w.text) {
-		w.text = slices.Grow(w.text, (len(p)+len(p)/32)*max(w.links, 1)+1024)
-	}
-	if len(p) > 64 { // else it is what stands between two
+	if w.text != nil { // after what stands before the links
+		if len(w.text)+len(p) > cap(w.text) {
+			w.text = slices.Grow(w.text, (len(p)+len(p)/32)*max(w.links, 1)+1024)
+		}
 		w.links--
 	}
 	w.text = append(w.text, p...)

@@ -111,7 +111,7 @@ func (r *Runner) Start(ctx context.Context, observations []*probes.Observation, 
 }
 
 // specSet is the tree of specs: a container per link, since specs side by side in one container
-// cost Ginkgo quadratic time, and in it a spec per selected check. Ginkgo gets no filter: it would carry the others along.
+// cost Ginkgo quadratic time, and in it a spec per selected check. Ginkgo is not given the run's filter: it would carry the others along.
 type specSet struct {
 	catalogue []Check
 	compiled  *Compiled
