@@ -2,6 +2,7 @@ package suites
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/onsi/gomega"
 
@@ -16,6 +17,7 @@ type Compiled struct {
 	items  []string       // names of all items
 	sides  []Side         // whose API each item rests on
 	gomega gomega.Gomega
+	spare  sync.Pool // of *judging
 }
 
 // compiledCheck is a check with indices in place of the names.
@@ -81,5 +83,7 @@ func (c *Compiled) Choose(link string, selection Selection) Choice {
 
 // Judge is as the function of that name, for a choice made before.
 func (c *Compiled) Judge(o *probes.Observation, choice Choice) []Verdict {
-	return c.judging(o).verdicts(choice)
+	j := c.judging(o)
+	defer j.leave()
+	return j.verdicts(choice)
 }

@@ -3,6 +3,7 @@ package suites
 import (
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/onsi/gomega"
@@ -57,12 +58,18 @@ func dryRunsOf(o *probes.Observation, s Side) *probes.Item[[]probes.DryRun] {
 	return o.Provider.DryRuns
 }
 
-// itemsOf are the names of all items that a side's API answers.
-func itemsOf(s Side) []string {
-	return slices.DeleteFunc(probes.ItemNames(), func(name string) bool {
-		return sideOf(name) != s || strings.HasPrefix(name, "dns.") || strings.HasPrefix(name, "reach.")
-	})
-}
+// itemsOf are the names of all items that a side's API answers. They are not to be changed.
+func itemsOf(s Side) []string { return itemsOfSides()[s] }
+
+var itemsOfSides = sync.OnceValue(func() map[Side][]string {
+	items := map[Side][]string{}
+	for _, name := range probes.ItemNames() {
+		if !strings.HasPrefix(name, "dns.") && !strings.HasPrefix(name, "reach.") {
+			items[sideOf(name)] = append(items[sideOf(name)], name)
+		}
+	}
+	return items
+})
 
 // maxClockOffset is how far this host's clock may be off. AWS refuses signatures that are 15 minutes old
 // or ahead; some services allow five.

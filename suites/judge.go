@@ -47,9 +47,21 @@ type judged struct {
 const none = -1
 
 func (c *Compiled) judging(o *probes.Observation) *judging {
-	j := &judging{Compiled: c, o: complete(o), done: make([]*judged, len(c.checks)), store: make([]judged, len(c.checks))}
+	j, _ := c.spare.Get().(*judging)
+	if j == nil {
+		j = &judging{Compiled: c, done: make([]*judged, len(c.checks)), store: make([]judged, len(c.checks))}
+	}
+	j.o = complete(o)
 	j.meta, j.there = j.o.Metas()
 	return j
+}
+
+// leave gives the memory of a judging to the next one. Verdicts that it gave away are copies.
+func (j *judging) leave() {
+	clear(j.done)
+	clear(j.store)
+	j.o, j.meta, j.there, j.view = nil, nil, nil, nil
+	j.spare.Put(j)
 }
 
 // notRecorded is why an item is missing that an older recording did not have yet.
@@ -293,13 +305,12 @@ type lack struct {
 // missing says what the check needs and the Observation lacks. What was left out on purpose comes
 // before what could not be asked, and that before what the run did not reach.
 func (j *judging) missing(c *compiledCheck) lack {
-	var all []lack
+	all, either := make([]lack, 0, 8), make([]lack, 0, 8) // on the stack
 	for _, item := range c.needs {
 		if l := j.lackOf(c, item); l.reason != "" {
 			all = append(all, l)
 		}
 	}
-	var either []lack
 	for _, item := range c.needsOne {
 		if l := j.lackOf(c, item); l.reason != "" {
 			either = append(either, l)

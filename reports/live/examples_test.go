@@ -16,7 +16,7 @@ func TestExamplesAskForMetricsThatThereAre(t *testing.T) {
 	t.Parallel()
 	m := NewMetrics()
 	tell(t, m, round(canary.Good), round(canary.Untold), round(canary.Bad), canary.Change{Kind: canary.Opened, At: noon, Incident: incident("orders")})
-	families, err := m.Gatherer().Gather()
+	families, err := m.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,9 +21,9 @@ import (
 // text, so that their number is bounded by the link file and the catalogue. A round only writes its figures down; series
 // are made of them when somebody asks.
 type Metrics struct {
-	registry *prometheus.Registry
-	series   *series
+	registry *prometheus.Registry // of the histogram, and of the process
 	answers  [phaseCount]prometheus.Observer
+	phases   [phaseCount]*dto.LabelPair
 
 	mu      sync.Mutex
 	links   map[string]*figures
@@ -67,31 +67,29 @@ func phaseName(phase int) string { return [...]string{"dns", "tcp", "tls", "http
 
 // NewMetrics makes metrics in a registry of their own.
 func NewMetrics() *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), series: newSeries(), links: map[string]*figures{}, open: map[string]canary.Incident{}}
+	m := &Metrics{registry: prometheus.NewRegistry(), links: map[string]*figures{}, open: map[string]canary.Incident{}}
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: "linkassay", Name: "probe_duration_seconds", Help: "How long answers took, by phase, of all links.",
 		Buckets:                     []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160, NativeHistogramMinResetDuration: time.Hour,
 	}, []string{"phase"})
 	for i := range m.answers {
+		m.phases[i] = labelsOf("phase", phaseName(i))[0]
 		m.answers[i] = duration.WithLabelValues(phaseName(i))
 	}
-	m.registry.MustRegister(m, duration, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(duration, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
 // Handler serves the metrics. How long it may take is the server's to say: a timeout of the handler would have all of the
 // text in memory before it is sent.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry, MaxRequestsInFlight: 4})
+	return promhttp.HandlerFor(m, promhttp.HandlerOpts{Registry: m.registry, MaxRequestsInFlight: 4})
 }
-
-// Gatherer gives the metrics to who wants to look at them.
-func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
 
 // WriteTextfile replaces a file with the metrics, in the form that node_exporter's textfile collector reads.
 func (m *Metrics) WriteTextfile(path string) error {
-	families, err := m.registry.Gather()
+	families, err := m.Gather()
 	if err != nil {
 		return err
 	}
@@ -141,7 +139,7 @@ func (m *Metrics) Round(r canary.Round) error {
 	if f == nil {
 		f = &figures{labels: labelsOf("link", r.Link)}
 		for i := range f.phases {
-			f.phases[i] = []*dto.LabelPair{f.labels[0], m.series.phaseLabels[i]}
+			f.phases[i] = []*dto.LabelPair{f.labels[0], m.phases[i]}
 		}
 		m.links[r.Link] = f
 	}

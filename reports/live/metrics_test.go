@@ -134,12 +134,12 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 	t.Parallel()
 	m := NewMetrics()
 	tell(t, m, round(canary.Good), round(canary.Bad), canary.Change{Kind: canary.Opened, At: noon, Incident: incident("orders")})
-	problems, err := testutil.GatherAndLint(m.Gatherer())
+	problems, err := testutil.GatherAndLint(m)
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v %+v", err, problems)
 	}
 	var _ []promlint.Problem = problems
-	families, err := m.Gatherer().Gather()
+	families, err := m.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}

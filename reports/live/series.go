@@ -1,69 +1,124 @@
 package live
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 )
 
-// series describe what Metrics tells beside its histogram.
-type series struct {
-	success, untold, maintenance, interval, controlAge *prometheus.Desc
-	lastRound, lastSuccess, certificate, verified      *prometheus.Desc
-	skipped, blocked, phase, failing, affected         *prometheus.Desc
-	rounds, bad, unknown, interrupted                  *prometheus.Desc
-	calls, alerts, incidents                           *prometheus.Desc
+// The series that Metrics tells beside its histogram.
+const (
+	seriesSuccess = iota
+	seriesUntold
+	seriesMaintenance
+	seriesInterval
+	seriesControlAge
+	seriesLastRound
+	seriesLastSuccess
+	seriesCertificate
+	seriesVerified
+	seriesSkipped
+	seriesBlocked
+	seriesPhase
+	seriesFailing
+	seriesAffected
+	seriesIncidents
+	seriesRounds // counters from here
+	seriesBad
+	seriesUnknown
+	seriesInterrupted
+	seriesCalls
+	seriesAlerts
+	seriesCount
+)
 
-	phaseLabels [phaseCount]*dto.LabelPair
+// seriesTexts are their names, without the prefix, and what they tell. But for incidents, API calls and affected links each has the label link.
+func seriesTexts() [seriesCount][2]string {
+	return [seriesCount][2]string{
+		seriesSuccess:     {"link_success", "Whether the last round that could be told found the link working (1) or not (0)."},
+		seriesUntold:      {"link_untold", "Whether the last round could not tell (1)."},
+		seriesMaintenance: {"link_maintenance", "Whether the last round was in a maintenance window (1)."},
+		seriesInterval:    {"link_interval_seconds", "Time from one round of the link to the next, as configured."},
+		seriesControlAge:  {"link_control_age_seconds", "Age of the control plane that the last round was judged with."},
+		seriesLastRound:   {"link_last_round_timestamp_seconds", "When the last round ended, whatever it came to."},
+		seriesLastSuccess: {"link_last_success_timestamp_seconds", "When the last good round ended."},
+		seriesCertificate: {"link_certificate_expiry_timestamp_seconds", "When the first certificate of a chain that the link showed expires."},
+		seriesVerified:    {"link_domain_verified", "Whether the private DNS name's domain is verified (1); absent while nobody knows."},
+		seriesSkipped:     {"link_checks_skipped", "Checks that do not apply, or what they need was left out."},
+		seriesBlocked:     {"link_checks_blocked", "Checks that another failure stands before."},
+		seriesPhase:       {"link_phase_duration_seconds", "The slowest answer of the last round, by phase."},
+		seriesFailing:     {"check_failed", "Checks that fail of their own in the last round (1), by whose side it is to fix."},
+		seriesAffected:    {"incident_links", "Links of open incidents."},
+		seriesIncidents:   {"incidents", "Open incidents."},
+		seriesRounds:      {"link_rounds_total", "Rounds of the link."},
+		seriesBad:         {"link_rounds_failed_total", "Rounds in which a required check failed."},
+		seriesUnknown:     {"link_rounds_untold_total", "Rounds that could not tell."},
+		seriesInterrupted: {"link_rounds_interrupted_total", "Rounds that were cut short."},
+		seriesCalls:       {"api_calls_total", "Requests to AWS APIs, retries included."},
+		seriesAlerts:      {"incident_changes_total", "Incidents that were opened, flapped or were cleared."},
+	}
 }
 
-func newSeries() *series {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("linkassay_"+name, help, labels, nil)
-	}
-	s := &series{
-		success:     desc("link_success", "Whether the last round that could be told found the link working (1) or not (0).", "link"),
-		untold:      desc("link_untold", "Whether the last round could not tell (1).", "link"),
-		maintenance: desc("link_maintenance", "Whether the last round was in a maintenance window (1).", "link"),
-		interval:    desc("link_interval_seconds", "Time from one round of the link to the next, as configured.", "link"),
-		controlAge:  desc("link_control_age_seconds", "Age of the control plane that the last round was judged with.", "link"),
-		lastRound:   desc("link_last_round_timestamp_seconds", "When the last round ended, whatever it came to.", "link"),
-		lastSuccess: desc("link_last_success_timestamp_seconds", "When the last good round ended.", "link"),
-		certificate: desc("link_certificate_expiry_timestamp_seconds", "When the first certificate of a chain that the link showed expires.", "link"),
-		verified:    desc("link_domain_verified", "Whether the private DNS name's domain is verified (1); absent while nobody knows.", "link"),
-		skipped:     desc("link_checks_skipped", "Checks that do not apply, or what they need was left out.", "link"),
-		blocked:     desc("link_checks_blocked", "Checks that another failure stands before.", "link"),
-		phase:       desc("link_phase_duration_seconds", "The slowest answer of the last round, by phase.", "link", "phase"),
-		failing:     desc("check_failed", "Checks that fail of their own in the last round (1), by whose side it is to fix.", "link", "check", "side"),
-		affected:    desc("incident_links", "Links of open incidents.", "check", "side"),
-		rounds:      desc("link_rounds_total", "Rounds of the link.", "link"),
-		bad:         desc("link_rounds_failed_total", "Rounds in which a required check failed.", "link"),
-		unknown:     desc("link_rounds_untold_total", "Rounds that could not tell.", "link"),
-		interrupted: desc("link_rounds_interrupted_total", "Rounds that were cut short.", "link"),
-		calls:       desc("api_calls_total", "Requests to AWS APIs, retries included."),
-		alerts:      desc("incident_changes_total", "Incidents that were opened, flapped or were cleared."),
-		incidents:   desc("incidents", "Open incidents."),
-	}
-	for i := range s.phaseLabels {
-		s.phaseLabels[i] = labelsOf("phase", phaseName(i))[0]
+// Gather makes all series. It is not left to a registry: what that makes and checks of each value again and again would be
+// most of what a fleet's metrics cost.
+func (m *Metrics) Gather() ([]*dto.MetricFamily, error) {
+	families, err := m.registry.Gather()
+	families = append(families, m.told()...)
+	slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
+	return families, err
+}
+
+// sheet is where values are written down.
+type sheet struct {
+	families [seriesCount]*dto.MetricFamily
+	room     []reading // room for values to come
+}
+
+// reading is one value.
+type reading struct {
+	metric  dto.Metric
+	gauge   dto.Gauge
+	counter dto.Counter
+	value   float64
+}
+
+func newSheet() *sheet {
+	s := &sheet{}
+	for i, text := range seriesTexts() {
+		kind := dto.MetricType_GAUGE
+		if i >= seriesRounds {
+			kind = dto.MetricType_COUNTER
+		}
+		name := "linkassay_" + text[0]
+		s.families[i] = &dto.MetricFamily{Name: &name, Help: &text[1], Type: &kind}
 	}
 	return s
 }
 
-// Describe says what Collect makes.
-func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
-	s := m.series
-	for _, d := range []*prometheus.Desc{
-		s.success, s.untold, s.maintenance, s.interval, s.controlAge, s.lastRound, s.lastSuccess, s.certificate, s.verified, s.skipped, s.blocked,
-		s.phase, s.failing, s.affected, s.rounds, s.bad, s.unknown, s.interrupted, s.calls, s.alerts, s.incidents,
-	} {
-		to <- d
+// tell writes a value down. Labels are sorted by name, and not changed by anybody.
+func (s *sheet) tell(series int, value float64, labels []*dto.LabelPair) {
+	if len(s.room) == 0 {
+		s.room = make([]reading, 1024)
 	}
+	c := &s.room[0]
+	s.room = s.room[1:]
+	c.value, c.metric.Label = value, labels
+	if series >= seriesRounds {
+		c.counter.Value = &c.value
+		c.metric.Counter = &c.counter
+	} else {
+		c.gauge.Value = &c.value
+		c.metric.Gauge = &c.gauge
+	}
+	s.families[series].Metric = append(s.families[series].Metric, &c.metric)
 }
 
-// Collect makes series of what was written down.
-func (m *Metrics) Collect(to chan<- prometheus.Metric) {
+// told makes series of what was written down, each family by its labels.
+func (m *Metrics) told() []*dto.MetricFamily {
 	m.mu.Lock()
 	all := make([]figures, 0, len(m.links))
 	for _, f := range m.links {
@@ -75,66 +130,87 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 		affected[failing{i.Cause.Check, string(i.Cause.Side)}] += len(i.Links)
 	}
 	m.mu.Unlock()
+	slices.SortFunc(all, func(a, b figures) int { return strings.Compare(a.labels[0].GetValue(), b.labels[0].GetValue()) })
 
-	s := m.series
-	tell := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels []*dto.LabelPair) {
-		to <- &sample{d, kind, v, labels}
-	}
-	gauge := func(d *prometheus.Desc, v float64, labels []*dto.LabelPair) {
-		tell(d, prometheus.GaugeValue, v, labels)
-	}
-	tell(s.calls, prometheus.CounterValue, float64(calls), nil)
-	tell(s.alerts, prometheus.CounterValue, float64(alerts), nil)
-	gauge(s.incidents, float64(incidents), nil)
+	s := newSheet()
+	s.tell(seriesCalls, float64(calls), nil)
+	s.tell(seriesAlerts, float64(alerts), nil)
+	s.tell(seriesIncidents, float64(incidents), nil)
 	for of, links := range affected {
-		gauge(s.affected, float64(links), labelsOf("check", of.check, "side", of.side))
+		s.tell(seriesAffected, float64(links), labelsOf("check", of.check, "side", of.side))
 	}
 	for i := range all {
-		f := &all[i]
-		link := f.labels
-		for _, c := range []struct {
-			d *prometheus.Desc
-			n int
-		}{{s.rounds, f.rounds}, {s.bad, f.bad}, {s.unknown, f.unknown}, {s.interrupted, f.interrupted}} {
-			tell(c.d, prometheus.CounterValue, float64(c.n), link) // 0 is a value too
-		}
-		gauge(s.lastRound, seconds(f.lastRound), link)
-		gauge(s.maintenance, number(f.maintenance), link)
-		if f.interval > 0 {
-			gauge(s.interval, f.interval.Seconds(), link)
-		}
-		if f.success != nil {
-			gauge(s.success, number(*f.success), link)
-		}
-		if !f.lastSuccess.IsZero() {
-			gauge(s.lastSuccess, seconds(f.lastSuccess), link)
-		}
-		if !f.told {
-			continue
-		}
-		gauge(s.untold, number(f.untold), link)
-		gauge(s.controlAge, f.controlAge.Seconds(), link)
-		gauge(s.skipped, float64(f.skipped), link)
-		gauge(s.blocked, float64(f.blocked), link)
-		if !f.certificate.IsZero() {
-			gauge(s.certificate, seconds(f.certificate), link)
-		}
-		if f.verified != nil {
-			gauge(s.verified, number(*f.verified), link)
-		}
-		for i, d := range f.slowest {
-			if d > 0 {
-				gauge(s.phase, d.Seconds(), f.phases[i])
-			}
-		}
-		seen := map[failing]bool{} // a check may fail on several things
-		for _, of := range f.failing {
-			if !seen[of] {
-				seen[of] = true
-				gauge(s.failing, 1, labelsOf("link", link[0].GetValue(), "check", of.check, "side", of.side))
-			}
+		all[i].tell(s)
+	}
+	for _, series := range []int{seriesAffected, seriesFailing} {
+		slices.SortFunc(s.families[series].Metric, byLabels)
+	}
+	return slices.DeleteFunc(s.families[:], func(f *dto.MetricFamily) bool { return len(f.Metric) == 0 })
+}
+
+// tell writes down what is told of a link.
+func (f *figures) tell(s *sheet) {
+	link := f.labels
+	s.tell(seriesRounds, float64(f.rounds), link) // 0 is a value too
+	s.tell(seriesBad, float64(f.bad), link)
+	s.tell(seriesUnknown, float64(f.unknown), link)
+	s.tell(seriesInterrupted, float64(f.interrupted), link)
+	s.tell(seriesLastRound, seconds(f.lastRound), link)
+	s.tell(seriesMaintenance, number(f.maintenance), link)
+	if f.interval > 0 {
+		s.tell(seriesInterval, f.interval.Seconds(), link)
+	}
+	if f.success != nil {
+		s.tell(seriesSuccess, number(*f.success), link)
+	}
+	if !f.lastSuccess.IsZero() {
+		s.tell(seriesLastSuccess, seconds(f.lastSuccess), link)
+	}
+	if !f.told {
+		return
+	}
+	s.tell(seriesUntold, number(f.untold), link)
+	s.tell(seriesControlAge, f.controlAge.Seconds(), link)
+	s.tell(seriesSkipped, float64(f.skipped), link)
+	s.tell(seriesBlocked, float64(f.blocked), link)
+	if !f.certificate.IsZero() {
+		s.tell(seriesCertificate, seconds(f.certificate), link)
+	}
+	if f.verified != nil {
+		s.tell(seriesVerified, number(*f.verified), link)
+	}
+	for i, d := range f.slowest {
+		if d > 0 {
+			s.tell(seriesPhase, d.Seconds(), f.phases[i])
 		}
 	}
+	seen := map[failing]bool{} // a check may fail on several things
+	for _, of := range f.failing {
+		if !seen[of] {
+			seen[of] = true
+			s.tell(seriesFailing, 1, labelsOf("link", link[0].GetValue(), "check", of.check, "side", of.side))
+		}
+	}
+}
+
+// labelsOf makes labels of names and values in turn.
+func labelsOf(pairs ...string) []*dto.LabelPair {
+	var all []*dto.LabelPair
+	for i := 0; i < len(pairs); i += 2 {
+		all = append(all, &dto.LabelPair{Name: &pairs[i], Value: &pairs[i+1]})
+	}
+	slices.SortFunc(all, func(a, b *dto.LabelPair) int { return strings.Compare(a.GetName(), b.GetName()) })
+	return all
+}
+
+// byLabels compares values of one series by their labels' values.
+func byLabels(a, b *dto.Metric) int {
+	for i := range min(len(a.Label), len(b.Label)) {
+		if d := strings.Compare(a.Label[i].GetValue(), b.Label[i].GetValue()); d != 0 {
+			return d
+		}
+	}
+	return cmp.Compare(len(a.Label), len(b.Label))
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
@@ -145,3 +221,5 @@ func number(b bool) float64 {
 	}
 	return 0
 }
+
+var _ prometheus.Gatherer = (*Metrics)(nil)
