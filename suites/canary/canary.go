@@ -104,7 +104,7 @@ func (c *Canary) Incidents() []Incident { return c.board.Incidents() }
 func (c *Canary) elapsed() time.Duration { return time.Since(c.began) }
 
 // Run watches the links until the context ends, which is its normal end: it returns nil then, within about a second.
-// Rounds in flight are recorded as interrupted.
+// Rounds in flight are recorded as interrupted. The links are not to be changed afterwards.
 func (c *Canary) Run(ctx context.Context, links []provision.Link) error {
 	gone, err := c.restore(ctx, links)
 	if err != nil {
@@ -174,7 +174,8 @@ func (c *Canary) Once(ctx context.Context, links []provision.Link) ([]Round, err
 	return rounds, c.save(context.WithoutCancel(ctx), wait)
 }
 
-// Update watches these links from now on, and no others. Those that are as they were go on undisturbed.
+// Update watches these links from now on, and no others. Those that are as they were go on undisturbed. They are not to be
+// changed afterwards.
 func (c *Canary) Update(links []provision.Link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

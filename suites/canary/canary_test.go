@@ -3,6 +3,7 @@ package canary
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -315,5 +316,23 @@ func TestASlowSinkHoldsNobodyUp(t *testing.T) {
 			t.Errorf("took %s, %v, %d problems: a full disk must be told", took, err, problems.Load())
 		}
 		time.Sleep(100 * time.Hour) // the slow one ends too
+	})
+}
+
+// Links that wait for their time cost no goroutine each. Not beside other tests: all goroutines are counted.
+func TestAFleetAtRestHasFewGoroutines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const links = 1000
+		w := newWorld(t)
+		_, stop := run(t, Options{Look: w.look}, fleet(links, every(10*time.Minute, time.Hour)))
+		time.Sleep(time.Minute) // all were looked at
+		synctest.Wait()
+		if n := runtime.NumGoroutine(); n > links/4 {
+			t.Errorf("%d goroutines for %d links at rest", n, links)
+		}
+		if n := w.looked("link-999"); n != 1 {
+			t.Errorf("link-999 was looked at %d times", n)
+		}
+		stop()
 	})
 }
