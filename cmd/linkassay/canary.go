@@ -236,6 +236,7 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 		}()
 	}
 	c := canary.New(o)
+	memory.hold(c)
 	if f.once {
 		_, err = c.Once(ctx, links)
 		err = withCode(exitUntold, err)

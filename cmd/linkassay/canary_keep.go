@@ -70,6 +70,13 @@ func (m *canaryMemory) attach(o *canary.Options, pages *live.Status) {
 	pages.Explain(m.runbooks)
 }
 
+// hold keeps the evidence of incidents that are open.
+func (m *canaryMemory) hold(c *canary.Canary) {
+	if m.bundles != nil {
+		m.bundles.Hold(c.Incidents)
+	}
+}
+
 // alert is a sink for people: what it tells names the runbook, and evidence that is there.
 func (m *canaryMemory) alert(s canary.Sink) canary.Sink {
 	if m.bundles != nil {

@@ -82,6 +82,7 @@ type Bundles struct {
 
 	tidying sync.Mutex
 	kept    map[string]*kept // by name
+	open    func() []canary.Incident
 }
 
 // lastOf is what is remembered of a link.
@@ -213,6 +214,13 @@ func (b *Bundles) Seed(last map[string]canary.Outcome) {
 	}
 }
 
+// Hold has the bundles of incidents that are open be kept until all others are gone. It is called before the first round.
+func (b *Bundles) Hold(open func() []canary.Incident) {
+	b.tidying.Lock()
+	defer b.tidying.Unlock()
+	b.open = open
+}
+
 // Keep names the bundle that a round will be kept in, or returns "": see canary.Options. It does not wait for the disk.
 // When a fleet fails at once, not each of its links gets one: of an incident, the round that opened it does.
 func (b *Bundles) Keep(r canary.Round, changes []canary.Change) string {
@@ -311,11 +319,13 @@ func (b *Bundles) run(ctx context.Context) {
 	defer close(b.done)
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
-	b.tidy()
 	for {
 		select {
 		case j, more := <-b.queue:
 			if !more {
+				if ctx.Err() == nil {
+					b.tidy() // a canary that looks once has no other time for it
+				}
 				return
 			}
 			err := ctx.Err()

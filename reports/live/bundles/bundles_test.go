@@ -217,17 +217,24 @@ func TestBundlesAreTidiedUp(t *testing.T) {
 		}
 	}
 	c := &clock{at: noon.Add(time.Hour)}
+	oldest := all[len(all)-1]
 	for _, step := range []struct {
 		o         Options
+		open      string // the bundle of an incident
 		good, bad int
 	}{
-		{Options{Age: 30 * day}, 30, 120},
-		{Options{Age: 30 * day, Count: 100}, 20, 80},
-		{Options{Age: 30 * day, Size: 50_000}, 10, 40},
+		{Options{Age: 30 * day}, oldest, 30, 121},
+		{Options{Age: 30 * day, Count: 100}, oldest, 20, 80},
+		{Options{Age: 30 * day, Size: 50_000}, oldest, 10, 40},
+		{Options{Age: 30 * day}, "", 10, 39},
 	} {
 		step.o.Now = c.now
 		b := folder(t, dir, step.o)
+		b.Hold(func() []canary.Incident { return []canary.Incident{{Bundle: step.open}, {}} })
 		b.tidy()
+		if held := b.Has(oldest); held != (step.open == oldest) {
+			t.Errorf("%+v, with an open incident's bundle %q: %s is there: %v", step.o, step.open, oldest, held)
+		}
 		good, bad := 0, 0
 		for name := range b.kept {
 			if !b.Has(name) {

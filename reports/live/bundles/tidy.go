@@ -14,11 +14,15 @@ type kept struct {
 	at    time.Time
 	good  bool
 	bytes int64
+	held  bool // by an incident that is open
 }
 
-// age is how old a bundle counts: one of a round that was not good counts as younger.
+// age is how old a bundle counts: one of a round that was not good counts as younger, and one that is held as the youngest.
 func (k *kept) age(now time.Time) time.Duration {
 	age := now.Sub(k.at)
+	if k.held {
+		return -1 << 62
+	}
 	if !k.good {
 		age /= Longer
 	}
@@ -30,6 +34,16 @@ func (b *Bundles) tidy() {
 	b.tidying.Lock()
 	defer b.tidying.Unlock()
 	now := b.o.Now()
+	for _, k := range b.kept {
+		k.held = false
+	}
+	if b.open != nil {
+		for _, i := range b.open() {
+			if k := b.kept[i.Bundle]; k != nil {
+				k.held = true
+			}
+		}
+	}
 	names := slices.SortedFunc(maps.Keys(b.kept), func(x, y string) int {
 		return cmp.Or(cmp.Compare(b.kept[y].age(now), b.kept[x].age(now)), cmp.Compare(x, y)) // the oldest first
 	})
