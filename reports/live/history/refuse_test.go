@@ -76,6 +76,9 @@ func TestWrongFilesAreRefused(t *testing.T) {
 			if after, _ := os.ReadFile(path); string(after) != string(before) {
 				t.Error("it was changed")
 			}
+			if _, err := os.Stat(path + ".lock"); strings.HasSuffix(name, "text") && !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("something was put beside it: %v", err)
+			}
 		})
 	}
 	for _, o := range []Options{{Age: time.Minute}, {Size: 4096}} {

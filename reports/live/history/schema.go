@@ -57,10 +57,14 @@ func (h *History) openFile(ctx context.Context) (err error) {
 	if h.path, err = filepath.Abs(h.path); err != nil {
 		return err
 	}
+	// First, before anything is put beside a file that is somebody else's.
+	if _, err := checkHeader(h.path, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if err := h.claim(); err != nil {
 		return err
 	}
-	fresh, err := checkHeader(h.path)
+	fresh, err := checkHeader(h.path, os.O_CREATE)
 	if err != nil {
 		return err
 	}
@@ -103,9 +107,9 @@ func (h *History) claim() (err error) {
 	return nil
 }
 
-// checkHeader looks at the first bytes, before SQLite does anything to the file. A file that is not there is made.
-func checkHeader(path string) (fresh bool, err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+// checkHeader looks at the first bytes, before SQLite does anything to the file. With O_CREATE one that is not there is made.
+func checkHeader(path string, create int) (fresh bool, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|create, 0o600)
 	if err != nil {
 		return false, err
 	}
