@@ -48,7 +48,8 @@ type Options struct {
 	Known *Observation
 	// Engine makes a round with Known a fast one, in which nothing is measured twice: names are asked for A records alone, and
 	// their AAAA records taken over from Known where those were answered; each address is dialled once, with further tries
-	// only where that fails, and what several names lead to is recorded for each of them. Large requests are taken over too.
+	// only where that fails, TLS and HTTP go over the first connection that opens, and what several names lead to is recorded
+	// for each of them. Large requests are taken over too. Another round only asks DNS over its sockets.
 	Engine *Engine
 	// Public are answers of public DNS that links share, as young as the context wants them (awsapi.NotOlder); nil: it is
 	// asked for each.
