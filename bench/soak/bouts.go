@@ -39,8 +39,8 @@ func (s *soak) usual() time.Duration { return (alarmAfter+clearAfter+2)*s.interv
 
 // run lets faults come and go, so many at a time, and then the API throttle.
 func (s *soak) run(ctx context.Context, r *rand.Rand) {
-	if !s.until(2*s.interval+2*time.Minute, func() bool { return s.heard.good() == len(s.f.links) }) {
-		s.wrong(fmt.Errorf("%d of %d links are good before anything is broken: %v", s.heard.good(), len(s.f.links), s.heard.why()))
+	if !s.until(2*s.interval+2*time.Minute, func() bool { return s.heard.good() == len(s.f.Links) }) {
+		s.wrong(fmt.Errorf("%d of %d links are good before anything is broken: %v", s.heard.good(), len(s.f.Links), s.heard.why()))
 		return
 	}
 	s.began = time.Now()
@@ -61,7 +61,7 @@ func (s *soak) run(ctx context.Context, r *rand.Rand) {
 				choosing.Lock()
 				f, ok := choose(r, kinds, next(), s.slots)
 				hold := time.Duration(r.Float64() * float64(s.interval))
-				if s.slots[f.on] = true; len(s.slots) > len(s.f.services)+len(s.f.vpcs)-2*s.side {
+				if s.slots[f.on] = true; len(s.slots) > len(s.f.Services)+len(s.f.VPCs)-2*s.side {
 					clear(s.slots) // all had their turn; what comes back within half an hour is told as the same
 				}
 				choosing.Unlock()
@@ -94,10 +94,10 @@ func (s *soak) rest(ctx context.Context) (all []sample) {
 
 // throttled lets the API refuse everything: nothing may be told.
 func (s *soak) throttled(ctx context.Context) {
-	before, account := time.Now(), s.f.lab.Link().Consumer.Account
-	s.f.lab.Throttle(account, true)
+	before, account := time.Now(), s.f.Lab.Link().Consumer.Account
+	s.f.Lab.Throttle(account, true)
 	s.pause(ctx, 2*s.interval)
-	s.f.lab.Throttle(account, false)
+	s.f.Lab.Throttle(account, false)
 	s.pause(ctx, 2*s.interval)
 	s.silent(before, "while the API throttled")
 }

@@ -13,6 +13,8 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/linkassay/linkassay/bench/labfleet"
 )
 
 // fault is one thing that breaks, and what has to be told of it.
@@ -27,31 +29,31 @@ type fault struct {
 
 // kinds are the ways to break the fleet that can be taken back.
 func (f *fleet) kinds() map[string]func(r *rand.Rand) fault {
-	service := func(r *rand.Rand) *service { return f.services[r.IntN(len(f.services))] }
-	vpc := func(r *rand.Rand) *vpc { return f.vpcs[r.IntN(len(f.vpcs))] }
+	service := func(r *rand.Rand) *labfleet.Service { return f.Services[r.IntN(len(f.Services))] }
+	vpc := func(r *rand.Rand) *labfleet.VPC { return f.VPCs[r.IntN(len(f.VPCs))] }
 	return map[string]func(r *rand.Rand) fault{
 		"servers-stopped": func(r *rand.Rand) fault {
 			s := service(r)
 			return fault{
-				on: s.id, links: s.links, keys: keys("load-balancer", s.balancer, "connection.healthy-target"),
-				set:  func(context.Context) error { return each(s.targets, f.lab.StopServers) },
-				undo: func(context.Context) error { return each(s.targets, f.lab.StartServers) },
+				on: s.ID, links: s.Links, keys: keys("load-balancer", s.Balancer, "connection.healthy-target"),
+				set:  func(context.Context) error { return each(s.Targets, f.Lab.StopServers) },
+				undo: func(context.Context) error { return each(s.Targets, f.Lab.StartServers) },
 			}
 		},
 		"listener-deleted": func(r *rand.Rand) fault {
 			s := service(r)
 			return fault{
-				on: s.id, links: s.links, keys: keys("load-balancer", s.balancer, "connection.listener-on-each-port"),
+				on: s.ID, links: s.Links, keys: keys("load-balancer", s.Balancer, "connection.listener-on-each-port"),
 				set: func(ctx context.Context) error {
-					_, err := f.provider.ELB.DeleteListener(ctx, &elb.DeleteListenerInput{ListenerArn: s.listener.ListenerArn})
+					_, err := f.Provider.ELB.DeleteListener(ctx, &elb.DeleteListenerInput{ListenerArn: s.Listener.ListenerArn})
 					return err
 				},
 				undo: func(ctx context.Context) error {
-					out, err := f.provider.ELB.CreateListener(ctx, &elb.CreateListenerInput{
-						LoadBalancerArn: &s.balancer, Port: s.listener.Port, Protocol: s.listener.Protocol, DefaultActions: s.listener.DefaultActions,
+					out, err := f.Provider.ELB.CreateListener(ctx, &elb.CreateListenerInput{
+						LoadBalancerArn: &s.Balancer, Port: s.Listener.Port, Protocol: s.Listener.Protocol, DefaultActions: s.Listener.DefaultActions,
 					})
 					if err == nil {
-						s.listener = out.Listeners[0]
+						s.Listener = out.Listeners[0]
 					}
 					return err
 				},
@@ -60,17 +62,17 @@ func (f *fleet) kinds() map[string]func(r *rand.Rand) fault {
 		"targets-deregistered": func(r *rand.Rand) fault {
 			s := service(r)
 			var targets []elbtypes.TargetDescription
-			for _, id := range s.targets {
-				targets = append(targets, elbtypes.TargetDescription{Id: aws.String(id), Port: aws.Int32(port)})
+			for _, id := range s.Targets {
+				targets = append(targets, elbtypes.TargetDescription{Id: aws.String(id), Port: aws.Int32(labfleet.Port)})
 			}
 			return fault{
-				on: s.id, links: s.links, keys: keys("load-balancer", s.balancer, "connection.healthy-target", "connection.targets-registered"),
+				on: s.ID, links: s.Links, keys: keys("load-balancer", s.Balancer, "connection.healthy-target", "connection.targets-registered"),
 				set: func(ctx context.Context) error {
-					_, err := f.provider.ELB.DeregisterTargets(ctx, &elb.DeregisterTargetsInput{TargetGroupArn: &s.group, Targets: targets})
+					_, err := f.Provider.ELB.DeregisterTargets(ctx, &elb.DeregisterTargetsInput{TargetGroupArn: &s.Group, Targets: targets})
 					return err
 				},
 				undo: func(ctx context.Context) error {
-					_, err := f.provider.ELB.RegisterTargets(ctx, &elb.RegisterTargetsInput{TargetGroupArn: &s.group, Targets: targets})
+					_, err := f.Provider.ELB.RegisterTargets(ctx, &elb.RegisterTargetsInput{TargetGroupArn: &s.Group, Targets: targets})
 					return err
 				},
 			}
@@ -78,24 +80,24 @@ func (f *fleet) kinds() map[string]func(r *rand.Rand) fault {
 		"security-group-closed": func(r *rand.Rand) fault {
 			v := vpc(r)
 			return fault{
-				on: v.id, links: v.links, keys: keys("security-group", v.group, "connection.endpoint-security-group"),
-				set:  func(ctx context.Context) error { return f.admit(ctx, v, false) },
-				undo: func(ctx context.Context) error { return f.admit(ctx, v, true) },
+				on: v.ID, links: v.Links, keys: keys("security-group", v.Group, "connection.endpoint-security-group"),
+				set:  func(ctx context.Context) error { return f.Admit(ctx, v, false) },
+				undo: func(ctx context.Context) error { return f.Admit(ctx, v, true) },
 			}
 		},
 		"network-acl-denies": func(r *rand.Rand) fault {
 			v := vpc(r)
 			return fault{
-				on: v.id, links: v.links, keys: keys("vpc", v.id, "network.endpoint-acl", "network.client-acl"),
+				on: v.ID, links: v.Links, keys: keys("vpc", v.ID, "network.endpoint-acl", "network.client-acl"),
 				set: func(ctx context.Context) error {
-					_, err := f.consumer.EC2.CreateNetworkAclEntry(ctx, &ec2.CreateNetworkAclEntryInput{
-						NetworkAclId: &v.acl, RuleNumber: aws.Int32(90), Protocol: aws.String("6"), RuleAction: ec2types.RuleActionDeny, Egress: aws.Bool(false),
-						CidrBlock: aws.String("0.0.0.0/0"), PortRange: &ec2types.PortRange{From: aws.Int32(port), To: aws.Int32(port)},
+					_, err := f.Consumer.EC2.CreateNetworkAclEntry(ctx, &ec2.CreateNetworkAclEntryInput{
+						NetworkAclId: &v.ACL, RuleNumber: aws.Int32(90), Protocol: aws.String("6"), RuleAction: ec2types.RuleActionDeny, Egress: aws.Bool(false),
+						CidrBlock: aws.String("0.0.0.0/0"), PortRange: &ec2types.PortRange{From: aws.Int32(labfleet.Port), To: aws.Int32(labfleet.Port)},
 					})
 					return err
 				},
 				undo: func(ctx context.Context) error {
-					_, err := f.consumer.EC2.DeleteNetworkAclEntry(ctx, &ec2.DeleteNetworkAclEntryInput{NetworkAclId: &v.acl, RuleNumber: aws.Int32(90), Egress: aws.Bool(false)})
+					_, err := f.Consumer.EC2.DeleteNetworkAclEntry(ctx, &ec2.DeleteNetworkAclEntryInput{NetworkAclId: &v.ACL, RuleNumber: aws.Int32(90), Egress: aws.Bool(false)})
 					return err
 				},
 			}
@@ -104,45 +106,45 @@ func (f *fleet) kinds() map[string]func(r *rand.Rand) fault {
 			v := vpc(r)
 			turn := func(on bool) func(context.Context) error {
 				return func(ctx context.Context) error {
-					_, err := f.consumer.EC2.ModifyVpcAttribute(ctx, &ec2.ModifyVpcAttributeInput{VpcId: &v.id, EnableDnsSupport: &ec2types.AttributeBooleanValue{Value: &on}})
+					_, err := f.Consumer.EC2.ModifyVpcAttribute(ctx, &ec2.ModifyVpcAttributeInput{VpcId: &v.ID, EnableDnsSupport: &ec2types.AttributeBooleanValue{Value: &on}})
 					return err
 				}
 			}
-			return fault{on: v.id, links: v.links, keys: keys("vpc", v.id, "dns.vpc-attributes"), set: turn(false), undo: turn(true)}
+			return fault{on: v.ID, links: v.Links, keys: keys("vpc", v.ID, "dns.vpc-attributes"), set: turn(false), undo: turn(true)}
 		},
 		"resolver-silent": func(r *rand.Rand) fault {
 			v := vpc(r)
 			return fault{
-				on: v.id, links: v.links, keys: keys("vpc", v.id, "dns.resolver-answers"),
-				set:  func(context.Context) error { return f.lab.ResolverSilent(v.id, true) },
-				undo: func(context.Context) error { return f.lab.ResolverSilent(v.id, false) },
+				on: v.ID, links: v.Links, keys: keys("vpc", v.ID, "dns.resolver-answers"),
+				set:  func(context.Context) error { return f.Lab.ResolverSilent(v.ID, true) },
+				undo: func(context.Context) error { return f.Lab.ResolverSilent(v.ID, false) },
 			}
 		},
 		"vpc-dark": func(r *rand.Rand) fault {
 			v := vpc(r)
 			return fault{
-				on: v.id, links: v.links, keys: keys("vpc", v.id, "reachability.tcp-interfaces", "network.zones-carry-packets", "dns.resolver-answers"),
-				set:  func(context.Context) error { return f.lab.Loss(v.id, 1) },
-				undo: func(context.Context) error { return f.lab.Loss(v.id, 0) },
+				on: v.ID, links: v.Links, keys: keys("vpc", v.ID, "reachability.tcp-interfaces", "network.zones-carry-packets", "dns.resolver-answers"),
+				set:  func(context.Context) error { return f.Lab.Loss(v.ID, 1) },
+				undo: func(context.Context) error { return f.Lab.Loss(v.ID, 0) },
 			}
 		},
 		"private-name-off": func(r *rand.Rand) fault {
 			v := vpc(r)
-			link := v.links[r.IntN(len(v.links))]
+			link := v.Links[r.IntN(len(v.Links))]
 			return fault{
-				on: v.id, links: []string{link}, keys: keys("endpoint", v.endpoints[link], "dns.private-dns-enabled"),
-				set:  func(ctx context.Context) error { return f.name(ctx, v.endpoints[link], false) },
-				undo: func(ctx context.Context) error { return f.name(ctx, v.endpoints[link], true) },
+				on: v.ID, links: []string{link}, keys: keys("endpoint", v.Endpoints[link], "dns.Private-dns-enabled"),
+				set:  func(ctx context.Context) error { return f.SetPrivateName(ctx, v.Endpoints[link], false) },
+				undo: func(ctx context.Context) error { return f.SetPrivateName(ctx, v.Endpoints[link], true) },
 			}
 		},
 		"name-without-address": func(r *rand.Rand) fault {
 			v := vpc(r)
-			i := r.IntN(len(v.links))
+			i := r.IntN(len(v.Links))
 			return fault{
-				on: v.id, links: v.links[i : i+1], keys: keys("endpoint", v.endpoints[v.links[i]], "dns.private-name-resolves"),
-				set: func(context.Context) error { return f.lab.ResolverEmpty(v.id, f.services[i].private) },
+				on: v.ID, links: v.Links[i : i+1], keys: keys("endpoint", v.Endpoints[v.Links[i]], "dns.Private-name-resolves"),
+				set: func(context.Context) error { return f.Lab.ResolverEmpty(v.ID, f.Services[i].Private) },
 				undo: func(context.Context) error {
-					return f.lab.ResolverAnswers(v.id, f.services[i].private, []netip.Addr(nil))
+					return f.Lab.ResolverAnswers(v.ID, f.Services[i].Private, []netip.Addr(nil))
 				},
 			}
 		},
@@ -150,9 +152,9 @@ func (f *fleet) kinds() map[string]func(r *rand.Rand) fault {
 		"some-packets-lost": func(r *rand.Rand) fault {
 			v := vpc(r)
 			return fault{
-				on:   v.id,
-				set:  func(context.Context) error { return f.lab.Loss(v.id, 0.01) },
-				undo: func(context.Context) error { return f.lab.Loss(v.id, 0) },
+				on:   v.ID,
+				set:  func(context.Context) error { return f.Lab.Loss(v.ID, 0.01) },
+				undo: func(context.Context) error { return f.Lab.Loss(v.ID, 0) },
 			}
 		},
 	}

@@ -85,7 +85,7 @@ func (p plan) run(ctx context.Context) (err error) {
 		return fmt.Errorf("build the fleet: %w", err)
 	}
 	fmt.Printf("%s, %d processors; seed %d; %d links by as many endpoints, from %d VPCs to %d services, built in %s\n",
-		runtime.Version(), runtime.GOMAXPROCS(0), p.seed, len(f.links), len(f.vpcs), len(f.services), time.Since(began).Round(time.Second))
+		runtime.Version(), runtime.GOMAXPROCS(0), p.seed, len(f.Links), len(f.VPCs), len(f.Services), time.Since(began).Round(time.Second))
 	fmt.Printf("rounds every %s, control plane every %s; alarm after %d of %d, clear after %d\n", p.interval, p.control, alarmAfter, alarmOf, clearAfter)
 	fmt.Printf("load of the machine: %s\n", load())
 
@@ -101,11 +101,11 @@ func (p plan) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, state.Close()) }()
 	heard, metrics, pages := newTold(), live.NewMetrics(), live.NewStatus(nil)
 	var names []string
-	for _, l := range f.links {
+	for _, l := range f.Links {
 		names = append(names, l.Name)
 	}
 	metrics.Watch(names)
-	pages.Watch(f.links)
+	pages.Watch(f.Links)
 	s := &soak{plan: p, f: f, heard: heard, slots: map[string]bool{}}
 	c := canary.New(canary.Options{
 		Look: f.look, Catalogue: suites.Catalogue(), Concurrency: lookAtOnce, Store: state,
@@ -113,7 +113,7 @@ func (p plan) run(ctx context.Context) (err error) {
 	})
 	watching, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- c.Run(watching, f.links) }()
+	go func() { ended <- c.Run(watching, f.Links) }()
 	s.open = c.Incidents
 	s.run(ctx, rand.New(rand.NewPCG(p.seed, p.seed)))
 	stopped := time.Now()
