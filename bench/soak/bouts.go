@@ -86,6 +86,7 @@ func (s *soak) run(ctx context.Context, r *rand.Rand) {
 // rest samples what the process takes while nothing is broken, for an interval.
 func (s *soak) rest(ctx context.Context) (all []sample) {
 	for end := time.Now().Add(s.interval); time.Now().Before(end); s.pause(ctx, time.Second) {
+		s.forget()
 		runtime.GC()
 		all = append(all, take(s.began))
 	}
@@ -236,6 +237,7 @@ func (s *soak) sample(ctx context.Context) {
 	tick := time.NewTicker(5 * time.Second)
 	defer tick.Stop()
 	for {
+		s.forget()
 		s.samples = append(s.samples, take(s.began))
 		select {
 		case <-ctx.Done():
@@ -243,6 +245,12 @@ func (s *soak) sample(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// forget empties the lab's list of the requests that it was sent, of which it keeps 100,000: that it fills is not what is looked for.
+func (s *soak) forget() {
+	s.calls += len(s.f.Lab.Requests())
+	s.f.Lab.ResetRequests()
 }
 
 // feel notes by how much the process was late at most when it wanted to run: what it measured then says little.
@@ -311,7 +319,7 @@ func (s *soak) report() error {
 		}
 	}
 	fmt.Printf("\n%d faults, %d quiet ones; %d incidents invented\n", faults, len(s.done)-faults, invented)
-	fmt.Printf("%d rounds: %v; could not tell: %v\n", s.heard.rounds, s.heard.outcomes, s.heard.why())
+	fmt.Printf("%d rounds: %v; could not tell: %v; %d API requests\n", s.heard.rounds, s.heard.outcomes, s.heard.why(), s.calls)
 	if len(s.samples) > 0 {
 		span := s.samples[len(s.samples)-1].at
 		fmt.Printf("%.2f cores for canary and lab in one process, over %s; late by %s at most\n", s.cpu.Seconds()/span.Seconds(), span.Round(time.Second), s.late.Round(time.Millisecond))

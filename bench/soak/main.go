@@ -149,6 +149,7 @@ type soak struct {
 	began   time.Time
 	cpu     time.Duration // of the process, while faults came and went
 	late    time.Duration // see feel
+	calls   int           // API requests
 
 	mu       sync.Mutex
 	problems []string
