@@ -168,7 +168,7 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if os.Getenv("GOGC") == "" { // what is known of a fleet stays: less garbage beside it is enough
-		defer debug.SetGCPercent(debug.SetGCPercent(60))
+		defer debug.SetGCPercent(debug.SetGCPercent(50))
 	}
 
 	out := &oneAtATime{w: a.out}

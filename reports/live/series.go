@@ -72,21 +72,27 @@ func (m *Metrics) Gather() ([]*dto.MetricFamily, error) {
 	return families, err
 }
 
-// sheet is where values are written down.
+// sheet is where values are written down. There are many of them at once: each takes only the memory of its kind.
 type sheet struct {
 	families [seriesCount]*dto.MetricFamily
-	room     []reading // room for values to come
+	gauges   []gauge // room for values to come
+	counters []counter
 }
 
-// reading is one value.
-type reading struct {
+type gauge struct {
+	metric dto.Metric
+	gauge  dto.Gauge
+	value  float64
+}
+
+type counter struct {
 	metric  dto.Metric
-	gauge   dto.Gauge
 	counter dto.Counter
 	value   float64
 }
 
-func newSheet() *sheet {
+// newSheet makes a sheet for so many links.
+func newSheet(links int) *sheet {
 	s := &sheet{}
 	for i, text := range seriesTexts() {
 		kind := dto.MetricType_GAUGE
@@ -94,27 +100,34 @@ func newSheet() *sheet {
 			kind = dto.MetricType_COUNTER
 		}
 		name := "linkassay_" + text[0]
-		s.families[i] = &dto.MetricFamily{Name: &name, Help: &text[1], Type: &kind}
+		s.families[i] = &dto.MetricFamily{Name: &name, Help: &text[1], Type: &kind, Metric: make([]*dto.Metric, 0, links)}
 	}
 	return s
 }
 
 // tell writes a value down. Labels are sorted by name, and not changed by anybody.
 func (s *sheet) tell(series int, value float64, labels []*dto.LabelPair) {
-	if len(s.room) == 0 {
-		s.room = make([]reading, 1024)
-	}
-	c := &s.room[0]
-	s.room = s.room[1:]
-	c.value, c.metric.Label = value, labels
+	const room = 256
+	var m *dto.Metric
 	if series >= seriesRounds {
-		c.counter.Value = &c.value
-		c.metric.Counter = &c.counter
+		if len(s.counters) == 0 {
+			s.counters = make([]counter, room)
+		}
+		c := &s.counters[0]
+		s.counters = s.counters[1:]
+		c.value, c.counter.Value = value, &c.value
+		m, c.metric.Counter = &c.metric, &c.counter
 	} else {
-		c.gauge.Value = &c.value
-		c.metric.Gauge = &c.gauge
+		if len(s.gauges) == 0 {
+			s.gauges = make([]gauge, room)
+		}
+		g := &s.gauges[0]
+		s.gauges = s.gauges[1:]
+		g.value, g.gauge.Value = value, &g.value
+		m, g.metric.Gauge = &g.metric, &g.gauge
 	}
-	s.families[series].Metric = append(s.families[series].Metric, &c.metric)
+	m.Label = labels
+	s.families[series].Metric = append(s.families[series].Metric, m)
 }
 
 // told makes series of what was written down, each family by its labels.
@@ -132,7 +145,7 @@ func (m *Metrics) told() []*dto.MetricFamily {
 	m.mu.Unlock()
 	slices.SortFunc(all, func(a, b figures) int { return strings.Compare(a.labels[0].GetValue(), b.labels[0].GetValue()) })
 
-	s := newSheet()
+	s := newSheet(len(all))
 	s.tell(seriesCalls, float64(calls), nil)
 	s.tell(seriesAlerts, float64(alerts), nil)
 	s.tell(seriesIncidents, float64(incidents), nil)
