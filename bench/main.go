@@ -40,7 +40,7 @@ func measurements(s settings) []measurement {
 		{"judge", "checks judged on a recorded observation, on one processor", judging},
 		{"probes-cpu", "CPU of a probe in a fast round, beside its peers", func(ctx context.Context, b *book) error { return probesCPU(ctx, b, s) }},
 		{"fleet-round", "fast rounds of a fleet with 3 zones a link, against servers on loopback", func(ctx context.Context, b *book) error { return fleetRound(ctx, b, s) }},
-		{"fleet-round-lab", "fast rounds of a fleet through the lab, each link with an endpoint of its own", func(ctx context.Context, b *book) error { return fleetLab(ctx, b, s) }},
+		{"fleet-round-lab", "fast rounds of a fleet through the lab", func(ctx context.Context, b *book) error { return fleetLab(ctx, b, s) }},
 		{"fleet-api", "AWS API requests of 10,000 links in 20 VPCs to 5 services, data plane left out", fleetAPI},
 		{"history", "the canary's history of a fleet of 10,000 links that is looked at each ten seconds", func(ctx context.Context, b *book) error { return historyKept(ctx, b, s) }},
 		{"lab-rates", "probes a second through the lab, both ends in this process", func(ctx context.Context, b *book) error { return labRates(ctx, b, s) }},
