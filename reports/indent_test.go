@@ -24,7 +24,7 @@ func FuzzIndent(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		got := appendIndented(nil, []byte(s), "  ", " ") // must come back whatever it is
+		_ = appendIndented(nil, []byte(s), "  ", " ") // must come back whatever it is
 		var v any
 		if json.Unmarshal([]byte(s), &v) != nil {
 			return
@@ -37,7 +37,7 @@ func FuzzIndent(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got = appendIndented([]byte("x"), compact, "  ", " "); string(got) != "x"+string(want) {
+		if got := appendIndented([]byte("x"), compact, "  ", " "); string(got) != "x"+string(want) {
 			t.Errorf("%s\n became %s\n    want x%s", compact, got, want)
 		}
 	})
