@@ -132,7 +132,7 @@ func (f *fleet) kinds() map[string]func(r *rand.Rand) fault {
 			v := vpc(r)
 			link := v.Links[r.IntN(len(v.Links))]
 			return fault{
-				on: v.ID, links: []string{link}, keys: keys("endpoint", v.Endpoints[link], "dns.Private-dns-enabled"),
+				on: v.ID, links: []string{link}, keys: keys("endpoint", v.Endpoints[link], "dns.private-dns-enabled"),
 				set:  func(ctx context.Context) error { return f.SetPrivateName(ctx, v.Endpoints[link], false) },
 				undo: func(ctx context.Context) error { return f.SetPrivateName(ctx, v.Endpoints[link], true) },
 			}
@@ -141,7 +141,7 @@ func (f *fleet) kinds() map[string]func(r *rand.Rand) fault {
 			v := vpc(r)
 			i := r.IntN(len(v.Links))
 			return fault{
-				on: v.ID, links: v.Links[i : i+1], keys: keys("endpoint", v.Endpoints[v.Links[i]], "dns.Private-name-resolves"),
+				on: v.ID, links: v.Links[i : i+1], keys: keys("endpoint", v.Endpoints[v.Links[i]], "dns.private-name-resolves"),
 				set: func(context.Context) error { return f.Lab.ResolverEmpty(v.ID, f.Services[i].Private) },
 				undo: func(context.Context) error {
 					return f.Lab.ResolverAnswers(v.ID, f.Services[i].Private, []netip.Addr(nil))
