@@ -151,9 +151,10 @@ func (c *Canary) Once(ctx context.Context, links []provision.Link) ([]Round, err
 	rounds := make([]Round, len(links))
 	for i := range links {
 		looks.Go(func() {
-			w, h := newWatcher(c, &links[i]), newHand()
-			defer h.leave()
+			w := newWatcher(c, &links[i])
 			if rounds[i] = w.wait(ctx); rounds[i].Outcome == "" {
+				h := newHand()
+				defer h.leave()
 				rounds[i] = w.round(ctx, h)
 				<-c.slots
 			}
