@@ -132,7 +132,7 @@ func plotRounds(r results) ([]byte, error) {
 		}
 		fmt.Fprintf(&b, `<polyline points="%s" fill="none" stroke="#0b5cad" stroke-width="2"/>`+"\n", strings.TrimSpace(path.String()))
 		for _, p := range points {
-			fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="4" fill="#0b5cad"/><text x="%.1f" y="%.1f" fill="#0b5cad">`, x(p.links), y(p.seconds), x(p.links)-34, y(p.seconds)-10)
+			fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="4" fill="#0b5cad"/><text x="%.1f" y="%.1f" fill="#0b5cad">`, x(p.links), y(p.seconds), max(x(p.links)-34, float64(left)+8), y(p.seconds)-10) // not over the axis
 			if err := xml.EscapeText(&b, []byte(number(tidy(p.seconds))+" s")); err != nil {
 				return nil, err
 			}
