@@ -131,8 +131,12 @@ func plotRounds(r results) ([]byte, error) {
 			fmt.Fprintf(&path, "%.1f,%.1f ", x(p.links), y(p.seconds))
 		}
 		fmt.Fprintf(&b, `<polyline points="%s" fill="none" stroke="#0b5cad" stroke-width="2"/>`+"\n", strings.TrimSpace(path.String()))
-		for _, p := range points {
-			fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="4" fill="#0b5cad"/><text x="%.1f" y="%.1f" fill="#0b5cad">`, x(p.links), y(p.seconds), max(x(p.links)-34, float64(left)+8), y(p.seconds)-10) // not over the axis
+		for i, p := range points {
+			beside := 0.0
+			if i == 0 {
+				beside = 56 // below the line, where it stands over neither that nor the axis
+			}
+			fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="4" fill="#0b5cad"/><text x="%.1f" y="%.1f" fill="#0b5cad">`, x(p.links), y(p.seconds), x(p.links)-34+beside, y(p.seconds)-10+beside/2)
 			if err := xml.EscapeText(&b, []byte(number(tidy(p.seconds))+" s")); err != nil {
 				return nil, err
 			}
