@@ -30,6 +30,11 @@ type Lookup struct {
 	WireSHA256 string `json:"wireSha256,omitempty"`
 }
 
+// ResolverFailed says that the answer is an error, such as SERVFAIL or REFUSED, which says nothing of the name.
+func (l *Lookup) ResolverFailed() bool {
+	return l.RCode != "" && l.RCode != "NOERROR" && l.RCode != "NXDOMAIN"
+}
+
 // TXT is the domain verification record looked up where AWS looks: at the authoritative servers,
 // found by walking NS from the root.
 type TXT struct {

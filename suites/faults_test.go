@@ -236,6 +236,22 @@ func linkFaults() []fault {
 			}
 			reach(o)
 		}, "dns.resolver-answers", Network, []string{"reachability.tcp-interfaces"}},
+		{"resolver-serverfail", func(o *probes.Observation) {
+			for _, it := range []*probes.Item[[]probes.Lookup]{o.DNS.Private, o.DNS.Regional, o.DNS.Zonal} {
+				setDNS(it, func(l probes.Lookup) probes.Lookup { return failedLookup(l.Vantage, l.Name, probes.ServFail) })
+			}
+			reach(o)
+		}, "dns.resolver-answers", Network, []string{"reachability.tcp-interfaces"}},
+		{"resolver-refuses", func(o *probes.Observation) {
+			for _, it := range []*probes.Item[[]probes.Lookup]{o.DNS.Private, o.DNS.Regional, o.DNS.Zonal} {
+				setDNS(it, func(l probes.Lookup) probes.Lookup { return failedLookup(l.Vantage, l.Name, probes.DNSRefused) })
+			}
+			reach(o)
+		}, "dns.resolver-answers", Network, []string{"reachability.tcp-interfaces"}},
+		{"private-name-serverfail", func(o *probes.Observation) {
+			setDNS(o.DNS.Private, func(l probes.Lookup) probes.Lookup { return failedLookup(l.Vantage, l.Name, probes.ServFail) })
+			reach(o)
+		}, "dns.private-name-resolves", Network, []string{"dns.resolver-answers", "dns.regional-name-resolves"}},
 		{"resolver-lies", func(o *probes.Observation) {
 			// Only one of the addresses is wrong, and it is not the last.
 			setDNS(o.DNS.Private, func(l probes.Lookup) probes.Lookup {

@@ -80,6 +80,7 @@ func TestUntold(t *testing.T) {
 		{"a vantage whose resolver was not asked", func(o *probes.Observation) {
 			setDNS(o.DNS.Regional, func(l probes.Lookup) probes.Lookup { return failedLookup(l.Vantage, l.Name, probes.NoVia) })
 			setDNS(o.DNS.Private, func(l probes.Lookup) probes.Lookup { return failedLookup(l.Vantage, l.Name, probes.NoVia) })
+			setDNS(o.DNS.Zonal, func(l probes.Lookup) probes.Lookup { return failedLookup(l.Vantage, l.Name, probes.NoVia) })
 		}, []string{"dns.resolver-answers", "dns.regional-name-resolves", "dns.private-name-resolves"}, "vantage unreachable"},
 		{"no name server answers", func(o *probes.Observation) {
 			setTXT(o, func(q *probes.TXTQuestion) { q.Outcome, q.Texts = probes.TimedOut, nil })

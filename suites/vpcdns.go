@@ -39,24 +39,25 @@ func vpcDNSChecks() []Check {
 			}),
 		),
 		check("dns.resolver-answers", "the resolver of each vantage answers",
-			revision(1), severity(Critical), side(Network),
+			revision(2), severity(Critical), side(Network),
 			after("dns.vpc-attributes"),
 			// A vantage that reaches nothing at all, as in a zone that is down, is one cause.
 			because("reachability.tcp-interfaces", "dns.dhcp-options"),
-			needsOne("dns.regional", "dns.private"),
-			asserts("from each vantage that should reach the link, at least one DNS question got an answer, whatever it says"),
-			why("a resolver that is out of reach makes every name fail, which says nothing about the names"),
+			needsOne("dns.regional", "dns.private"), wants("dns.zonal"),
+			asserts("from each vantage that should reach the link, at least one DNS question got an answer other than an error such as SERVFAIL or REFUSED; an error for the private DNS name alone says nothing of the resolver"),
+			why("a resolver that is out of reach, or that has no way to resolve anything, makes every name fail, which says nothing about the names"),
 			source("VPC guide, Understanding Amazon DNS: the Route 53 Resolver is at the base of the VPC network range plus two"),
 			fix(func(o *probes.Observation) Fix {
 				return Fix{
-					Text:     "let the vantage reach its resolver on port 53 over UDP and TCP",
+					Text:     "let the vantage reach its resolver on port 53 over UDP and TCP; where it answers SERVFAIL or REFUSED, let it reach what it forwards to, and let it serve this client",
 					LinkFile: "vantages[].resolver: the IP of a resolver that the vantage reaches, such as the VPC's base address plus two",
 				}
 			}),
 			body(func(c *C, o *probes.Observation) {
 				regional, _ := value(o.DNS.Regional)
 				private, _ := value(o.DNS.Private)
-				judgeResolvers(c, reachVantages(o.Link), slices.Concat(regional, private))
+				zonal, _ := value(o.DNS.Zonal)
+				judgeResolvers(c, reachVantages(o.Link), slices.Concat(regional, zonal), private)
 			}),
 		),
 		dhcpCheck(),
@@ -104,28 +105,40 @@ func skipWithoutName(c *C, o *probes.Observation) {
 	}
 }
 
-func judgeResolvers(c *C, vantages []string, lookups []probes.Lookup) {
+// judgeResolvers looks for an answer at each vantage. That AWS's public names fail like any other says that it is the resolver; an
+// error for the private name alone may be its zone's.
+func judgeResolvers(c *C, vantages []string, public, private []probes.Lookup) {
 	if len(vantages) == 0 {
 		c.Skip("no vantage is expected to reach the link")
 	}
 	for _, vantage := range vantages {
-		var first, answered *probes.Lookup
-		for i := range lookups {
-			l := &lookups[i]
+		var first, answered, failed *probes.Lookup
+		var publicFailed bool
+		for i, l := range slices.Concat(public, private) {
 			if l.Vantage != vantage {
 				continue
 			}
 			if first == nil || couldNotAsk(first.Outcome) {
-				first = l
+				first = &l
 			}
-			if l.RCode != "" || l.Outcome == probes.OK {
-				answered = l
+			switch {
+			case l.Outcome == probes.OK || l.RCode != "" && !l.ResolverFailed():
+				answered = &l
+			case l.RCode != "" && failed == nil:
+				failed, publicFailed = &l, i < len(public)
+			}
+			if answered != nil {
 				break
 			}
+		}
+		if answered == nil && !publicFailed {
+			answered = failed
 		}
 		switch {
 		case answered != nil:
 			c.Fact(vantage, "%s answers over %s", answered.Server, or(answered.Transport, "an unknown transport"))
+		case failed != nil:
+			c.Wrong(vantage, "%s: %s for every name", failed.Server, failed.RCode)
 		case first == nil:
 			c.Unknown(vantage, "nothing was asked")
 		case couldNotAsk(first.Outcome):
