@@ -356,3 +356,35 @@ func TestBundlesAreServedReadOnly(t *testing.T) {
 		}
 	}
 }
+
+// A bundle that somebody else has removed, or that can't be removed, keeps no other one.
+func TestTidyingGoesOnWithoutABundle(t *testing.T) {
+	t.Parallel()
+	dir, day := t.TempDir(), 24*time.Hour
+	var all []string
+	for n := range 10 {
+		name := newName(canary.Round{Link: "orders", Started: noon.Add(-time.Duration(n) * day), Outcome: canary.Good})
+		all = append(all, name)
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name, "run.json"), make([]byte, 1000), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := &clock{at: noon}
+	b := folder(t, dir, Options{Count: 5, Now: c.now})
+	b.tidy() // five are left
+	oldest := all[4]
+	if err := os.RemoveAll(filepath.Join(dir, oldest)); err != nil {
+		t.Fatal(err)
+	}
+	b.o.Count = 2
+	b.tidy()
+	if len(b.kept) != 2 || !b.Has(all[0]) || !b.Has(all[1]) {
+		t.Errorf("%d are left", len(b.kept))
+	}
+	if err := b.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

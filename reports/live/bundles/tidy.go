@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"time"
@@ -58,15 +59,18 @@ func (b *Bundles) tidy() {
 		}
 		if err := b.remove(name); err != nil {
 			b.o.Problem(fmt.Errorf("remove the old bundle %s: %w", name, err))
-			return
+			continue // others may go
 		}
 		size -= k.bytes
 		delete(b.kept, name)
 	}
 }
 
-// remove removes a bundle: at once as seen by others, who must not find half of it.
+// remove removes a bundle: at once as seen by others, who must not find half of it. One that somebody else has removed is gone too.
 func (b *Bundles) remove(name string) error {
 	err := b.root.Rename(name, halfGone+name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
 	return errors.Join(err, b.root.RemoveAll(halfGone+name))
 }
