@@ -113,6 +113,33 @@ func TestStateFile(t *testing.T) {
 	}
 }
 
+// Who is killed while he saves leaves a file that nobody reads; the next one who has the state removes it.
+func TestAStateFileIsSwept(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "state.json")
+	others := []string{".state.json.bak", ".state.json.12x", ".other.json.123", "state.json.123"}
+	for _, name := range append(others, ".state.json.123", ".state.json.4567890123") {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	takeState(t, path)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	want := append(others, "state.json.lock")
+	slices.Sort(want)
+	if !slices.Equal(left, want) {
+		t.Errorf("left are %q, expected %q", left, want)
+	}
+}
+
 func TestLedgerThinsWhatSaysTheSame(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "runs")

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/linkassay/linkassay/suites/canary"
@@ -40,8 +41,31 @@ func OpenStateFile(path string) (*StateFile, error) {
 		}
 		return nil, errors.Join(fmt.Errorf("take the canary's state %s: %w", path, err), lock.Close())
 	}
+	if err := sweep(path); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
 	return &StateFile{path, lock}, nil
 }
+
+// sweep removes what a canary left that was killed while it saved. The caller has the state for itself.
+func sweep(path string) error {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return nil // who may not list the folder may still keep a state in it
+	}
+	for _, e := range entries {
+		digits, ours := strings.CutPrefix(e.Name(), temporary(path))
+		if ours && digits != "" && strings.Trim(digits, "0123456789") == "" {
+			if err := os.Remove(filepath.Join(filepath.Dir(path), e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("remove what a canary left half written: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// temporary is how the names of files begin that replace makes; digits follow.
+func temporary(path string) string { return "." + filepath.Base(path) + "." }
 
 // Close lets others have the file. The lock's file stays, or two could hold two of it.
 func (f *StateFile) Close() error { return f.lock.Close() }
@@ -90,7 +114,7 @@ func (f *StateFile) Save(_ context.Context, s *canary.State) error {
 
 // replace writes a file under another name, syncs it, and renames it.
 func replace(path string, b []byte, mode fs.FileMode) (err error) {
-	t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	t, err := os.CreateTemp(filepath.Dir(path), temporary(path)+"*")
 	if err != nil {
 		return err
 	}
