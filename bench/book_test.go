@@ -56,6 +56,9 @@ func TestDocsHaveTheFigures(t *testing.T) {
 	if err := b.read("results.json"); err != nil || len(b.Figures) == 0 {
 		t.Fatalf("%d figures: %v", len(b.Figures), err)
 	}
+	if missed := b.missed(); len(missed) > 0 {
+		t.Errorf("results.json misses goals: %s", strings.Join(missed, ", "))
+	}
 	text, err := os.ReadFile("../docs/performance.md")
 	if err != nil {
 		t.Fatal(err)

@@ -122,7 +122,7 @@ func run(ctx context.Context, s settings, only, out string) error {
 		}
 	}
 	if missed := b.missed(); len(missed) > 0 {
-		fmt.Printf("\ngoals missed: %s\n", strings.Join(missed, ", "))
+		errs = append(errs, fmt.Errorf("goals missed: %s", strings.Join(missed, ", ")))
 	}
 	return errors.Join(errs...)
 }
