@@ -62,7 +62,7 @@ func (o *Observation) ControlAge() time.Duration {
 	if o.Known.IsZero() {
 		return 0
 	}
-	return o.Started.Sub(o.Known)
+	return o.Started.Round(0).Sub(o.Known.Round(0)) // by the wall clock: the monotonic one stands still while a machine sleeps
 }
 
 // OldestRead is when the oldest item was asked for, apart from names and connections at the vantages; zero when none was.

@@ -61,6 +61,9 @@ func Keep(o *probes.Observation) (*probes.Observation, *Raw, error) {
 	return again, raw, nil
 }
 
+// HasSecrets says whether the link file holds what Keep looks for in all that a remote end sent back.
+func HasSecrets(l *provision.Link) bool { return len(secretsOf(l)) > 0 }
+
 // redact returns a copy of o without secrets, and what it holds by digest.
 func redact(o *probes.Observation) (*probes.Observation, *Raw, error) {
 	raw := newRaw()

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync"
@@ -45,7 +48,7 @@ func (s *soak) run(ctx context.Context, r *rand.Rand) {
 	}
 	s.began = time.Now()
 	used := cpuTime()
-	s.before = s.rest(ctx)
+	s.before = s.rest(ctx, "before")
 	var beside sync.WaitGroup
 	sampling, stop := context.WithCancel(ctx)
 	beside.Go(func() { s.sample(sampling) })
@@ -77,20 +80,31 @@ func (s *soak) run(ctx context.Context, r *rand.Rand) {
 	beside.Wait()
 	s.throttled(ctx)
 	s.cpu = cpuTime() - used
-	s.behind = s.rest(ctx)
-	if open := s.open(); len(open) > 0 {
-		s.wrong(fmt.Errorf("%d incidents are open when all is mended, the first %s", len(open), open[0].Key))
-	}
+	s.behind = s.rest(ctx, "after")
 }
 
-// rest samples what the process takes while nothing is broken, for an interval.
-func (s *soak) rest(ctx context.Context) (all []sample) {
+// rest samples what the process takes while nothing is broken, for an interval, and then writes the heap's
+// profile under the name of when it was: what grew is found by comparing two.
+func (s *soak) rest(ctx context.Context, when string) (all []sample) {
 	for end := time.Now().Add(s.interval); time.Now().Before(end); s.pause(ctx, time.Second) {
 		s.forget()
 		runtime.GC()
 		all = append(all, take(s.began))
 	}
+	if s.heap != "" {
+		if err := profile(filepath.Join(s.heap, when+".pprof")); err != nil {
+			s.wrong(err)
+		}
+	}
 	return all
+}
+
+func profile(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("the heap's profile: %w", err)
+	}
+	return errors.Join(pprof.Lookup("heap").WriteTo(f, 0), f.Close())
 }
 
 // throttled lets the API refuse everything: nothing may be told.
@@ -134,7 +148,7 @@ func (s *soak) bout(ctx context.Context, f fault, hold time.Duration) {
 		}
 	}
 	if i := s.incident(b); i == nil {
-		s.wrong(fmt.Errorf("%s: no incident within %s; open are %s", f, s.openWithin(), keysOf(s.open())))
+		s.wrong(fmt.Errorf("%s: no incident within %s; open are %s", f, s.openWithin(), keysOf(s.heard.incidents())))
 	} else if n := s.missing(b); n > 0 {
 		s.wrong(fmt.Errorf("%s: %d of its %d links are not listed within %s", f, n, len(f.links), s.allWithin()))
 	}
@@ -159,7 +173,7 @@ func (s *soak) failed(err error, b *bout) bool {
 
 // incident is the bout's, as it is now; nil when there is none. It keeps what it saw.
 func (s *soak) incident(b *bout) *canary.Incident {
-	for _, i := range s.open() {
+	for _, i := range s.heard.incidents() {
 		if !slices.Contains(b.keys, i.Key) {
 			continue
 		}

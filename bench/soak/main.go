@@ -23,6 +23,7 @@ import (
 
 	"github.com/linkassay/linkassay/provision"
 	"github.com/linkassay/linkassay/reports/live"
+	"github.com/linkassay/linkassay/reports/live/history"
 	"github.com/linkassay/linkassay/suites"
 	"github.com/linkassay/linkassay/suites/canary"
 )
@@ -34,9 +35,10 @@ func main() {
 	interval := flag.Duration("interval", 0, "of a link's rounds; default by -for")
 	control := flag.Duration("control", 0, "between reads of a link's control plane; default by -for")
 	side := flag.Int("side-by-side", 6, "faults at a time")
+	heap := flag.String("heap", "", "folder for profiles of the heap at rest: before.pprof and after.pprof")
 	flag.Parse()
 	log.SetTarget(&log.GoogleEmitter{Writer: &log.Writer{Next: io.Discard}}) // the network's own warnings, of what is broken on purpose
-	p := plan{*links, *length, *seed, *interval, *control, *side}
+	p := plan{*links, *length, *seed, *interval, *control, *side, *heap}
 	if err := p.filled().run(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(1)
@@ -60,6 +62,7 @@ type plan struct {
 	seed              uint64
 	interval, control time.Duration
 	side              int
+	heap              string // folder for profiles; none if empty
 }
 
 func (p plan) filled() plan {
@@ -100,27 +103,33 @@ func (p plan) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, state.Close()) }()
 	heard, metrics, pages := newTold(), live.NewMetrics(), live.NewStatus(nil)
-	var names []string
-	for _, l := range f.Links {
-		names = append(names, l.Name)
-	}
-	metrics.Watch(names)
+	metrics.Watch(f.Links)
 	pages.Watch(f.Links)
 	s := &soak{plan: p, f: f, heard: heard, slots: map[string]bool{}}
+	past, err := history.Open(ctx, filepath.Join(dir, "history.db"), history.Options{Problem: s.wrong})
+	if err != nil {
+		return err
+	}
+	pages.Remember(past, past.Last())
 	c := canary.New(canary.Options{
 		Look: f.look, Catalogue: suites.Catalogue(), Concurrency: lookAtOnce, Store: state,
-		Sinks: []canary.Sink{heard, metrics, pages, live.NewLines(io.Discard, false)}, Problem: s.wrong,
+		Sinks: []canary.Sink{heard, metrics, pages, past, live.NewLines(io.Discard, false)}, Problem: s.wrong,
 	})
 	watching, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(watching, f.Links) }()
-	s.open = c.Incidents
+	var reading sync.WaitGroup
+	reading.Go(func() { s.read(watching, metrics, pages) })
 	s.run(ctx, rand.New(rand.NewPCG(p.seed, p.seed)))
+	if open := c.Incidents(); len(open) > 0 {
+		s.wrong(fmt.Errorf("%d incidents are open when all is mended, the first %s", len(open), open[0].Key))
+	}
 	stopped := time.Now()
 	stop()
-	if err := <-ended; err != nil {
+	if err := errors.Join(<-ended, past.Close()); err != nil {
 		s.wrong(err)
 	}
+	reading.Wait()
 	if took := time.Since(stopped); took > 1500*time.Millisecond {
 		s.wrong(fmt.Errorf("the canary took %s to stop", took))
 	}
@@ -142,7 +151,6 @@ type soak struct {
 	plan
 	f       *fleet
 	heard   *told
-	open    func() []canary.Incident
 	samples []sample
 	before  []sample // while nothing was broken yet
 	behind  []sample // when all was mended

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"slices"
@@ -11,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/linkassay/linkassay/reports/live"
 	"github.com/linkassay/linkassay/suites/canary"
 )
 
@@ -22,10 +26,11 @@ type told struct {
 	last     map[string]canary.Outcome // by link
 	reasons  map[string]int            // why rounds could not be told, by check
 	rounds   int
+	open     map[string]canary.Incident // by key
 }
 
 func newTold() *told {
-	return &told{outcomes: map[canary.Outcome]int{}, last: map[string]canary.Outcome{}, reasons: map[string]int{}}
+	return &told{outcomes: map[canary.Outcome]int{}, last: map[string]canary.Outcome{}, reasons: map[string]int{}, open: map[string]canary.Incident{}}
 }
 
 func (t *told) Round(r canary.Round) error {
@@ -44,8 +49,24 @@ func (t *told) Round(r canary.Round) error {
 func (t *told) Change(c canary.Change) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.changes = append(t.changes, c)
+	switch {
+	case c.Kind == canary.Recovered:
+	case c.Incident.Open():
+		t.open[c.Incident.Key] = c.Incident
+	default:
+		delete(t.open, c.Incident.Key)
+	}
+	if c.Kind != canary.Links { // of which only the newest counts
+		t.changes = append(t.changes, c)
+	}
 	return nil
+}
+
+// incidents are those that are open, with their links, as whoever hears of changes knows them: pages, metrics, and people.
+func (t *told) incidents() []canary.Incident {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Collect(maps.Values(t.open))
 }
 
 // good is how many links were good in their last round.
@@ -92,6 +113,26 @@ func take(began time.Time) sample {
 		}
 	}
 	return s
+}
+
+// read reads the metrics and two pages as a monitoring system and a browser do, until the context ends.
+func (s *soak) read(ctx context.Context, metrics *live.Metrics, pages *live.Status) {
+	tick := time.NewTicker(15 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for path, h := range map[string]http.Handler{"/metrics": metrics.Handler(), "/": pages, "/incidents": pages} {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil))
+			if w.Code != http.StatusOK && ctx.Err() == nil {
+				s.wrong(fmt.Errorf("GET %s: %d %.200s", path, w.Code, w.Body))
+			}
+		}
+	}
 }
 
 func middle(all []sample, of func(sample) float64) float64 {

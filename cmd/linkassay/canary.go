@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -37,8 +36,8 @@ type canaryFlags struct {
 
 // How often the link file is looked at for changes, and the textfile is written.
 const (
-	reloadEvery   = 5 * time.Second
 	textfileEvery = 15 * time.Second
+	stopGrace     = 400 * time.Millisecond // what the end waits for files beside the state
 )
 
 func newCanary(a *app) *cobra.Command {
@@ -66,6 +65,8 @@ the count from one invocation to the next, and the exit code is 1 only while an 
 			if err := errors.Join(f.check(), f.history.check(cmd.Flags().Changed), f.bundles.check(cmd.Flags().Changed)); err != nil {
 				return err
 			}
+			follow := followFleet(f.path)
+			defer follow.end()
 			links, err := a.loadFleet(cmd.Context(), f.path)
 			switch {
 			case err != nil && cmd.Context().Err() != nil:
@@ -75,7 +76,7 @@ the count from one invocation to the next, and the exit code is 1 only while an 
 			case f.checkConfig:
 				return a.printFleet(links)
 			}
-			return a.canary(cmd.Context(), links, &f)
+			return a.canary(cmd.Context(), links, &f, follow)
 		},
 	}
 	cmd.Flags().StringVarP(&f.path, "file", "f", "", "link file, or a folder of link files (*.yaml, *.yml)")
@@ -85,7 +86,7 @@ the count from one invocation to the next, and the exit code is 1 only while an 
 	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "address of the status page, /metrics, /healthz and /readyz; empty: none (with --once none unless given)")
 	cmd.Flags().StringVar(&f.webConfig, "web-config", "", "file with TLS and users for --listen, as the Prometheus exporters have it")
 	cmd.Flags().StringVar(&f.textfile, "textfile", "", "write the metrics to this file, for node_exporter's textfile collector")
-	cmd.Flags().StringVar(&f.command, "alert-command", "", "program to run when an incident is opened, flaps or is cleared, with the alert as JSON on its standard input")
+	cmd.Flags().StringVar(&f.command, "alert-command", "", "program to run when an incident is opened, spreads, flaps or is cleared, with the alert as JSON on its standard input")
 	cmd.Flags().StringVar(&f.webhook, "alert-webhook", "", "https URL to post such alerts to, signed with the secret in "+webhookSecret+"; $"+webhookURL+" if not given")
 	cmd.Flags().StringVar(&f.sns, "alert-sns", "", "ARN of an SNS topic to publish such alerts to; ARN?profile=NAME with that profile's credentials")
 	cmd.Flags().StringVar(&f.state, "state", "", "file, or s3://BUCKET/KEY, that keeps incidents and counts over restarts, of one canary at a time")
@@ -148,7 +149,7 @@ func (f *canaryFlags) openState(ctx context.Context) (stateStore, error) {
 }
 
 // canary watches until the context ends, or once.
-func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags) (err error) {
+func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags, follow *follower) (err error) {
 	filter, err := suites.ProfileFilter(f.profile, f.labels)
 	if err != nil {
 		return usageError("--profile: %v", err)
@@ -188,12 +189,12 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 	watch := func(links []provision.Link) {
 		clients.watch(links)
 		sight.watch(links)
-		metrics.Watch(namesOf(links))
+		metrics.Watch(links)
 		pages.Watch(links)
 	}
 	watch(links)
 	o := canary.Options{
-		Look: sight.look, Catalogue: suites.Catalogue(), Selection: selection, FailOn: suites.Severity(f.failOn),
+		Look: sight.look, Clean: clean, Catalogue: suites.Catalogue(), Selection: selection, FailOn: suites.Severity(f.failOn),
 		Concurrency: f.concurrency, Problem: problems.add, Restored: func(open []canary.Incident) {
 			metrics.Restore(open)
 			pages.Restore(open)
@@ -226,8 +227,8 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 		defer func() { err = errors.Join(err, withCode(exitUntold, s.Close())) }()
 		o.Sinks = append(o.Sinks, s)
 		fmt.Fprintf(a.err, "linkassay: listening on %s: status page at /, /metrics, /healthz, /readyz\n", s.Addr())
-		if s.Open() {
-			fmt.Fprintf(a.err, "linkassay: warning: %s is open to the network without TLS and users; see --web-config\n", s.Addr())
+		if without := s.Open(); without != "" {
+			fmt.Fprintf(a.err, "linkassay: warning: %s is open to the network without %s; see --web-config\n", s.Addr(), without)
 		}
 		go func() {
 			if err, failed := <-s.Failed(); failed {
@@ -249,13 +250,22 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 		return errors.Join(err, openIncidents(c.Incidents()))
 	}
 	var beside sync.WaitGroup
-	beside.Go(func() { a.reload(ctx, f.path, c, watch, problems) })
+	beside.Go(func() { a.reload(ctx, follow, c, watch, problems) })
 	if f.textfile != "" {
 		beside.Go(func() { keepTextfile(ctx, metrics, f.textfile, problems) })
 	}
 	err = withCode(exitUntold, c.Run(ctx, links))
 	cancel()
-	beside.Wait()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		beside.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-time.After(stopGrace): // of a disk that hangs
+		problems.add(errors.New("stop: the link files or --textfile are on a disk that does not answer; the last metrics may not be in the file"))
+	}
 	return err
 }
 
@@ -297,38 +307,19 @@ func keepTextfile(ctx context.Context, m *live.Metrics, path string, problems *c
 }
 
 // reload follows the link files until the context ends.
-func (a *app) reload(ctx context.Context, path string, c *canary.Canary, watch func([]provision.Link), problems *complaints) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-	tick := time.NewTicker(reloadEvery)
-	defer tick.Stop()
-	seen := fingerprint(path)
-	for {
-		asked := false
-		select {
-		case <-ctx.Done():
-			return
-		case <-hangup:
-			asked = true
-		case <-tick.C:
-		}
-		now := fingerprint(path)
-		if now == seen && !asked {
-			continue
-		}
-		seen = now
-		fresh, err := a.loadFleet(ctx, path)
+func (a *app) reload(ctx context.Context, files *follower, c *canary.Canary, watch func([]provision.Link), problems *complaints) {
+	for files.changed(ctx) {
+		fresh, err := a.loadFleet(ctx, files.path)
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
-			problems.add(fmt.Errorf("%s was changed and is wrong; the one of before stays in force:\n%w", path, err))
+			problems.add(fmt.Errorf("%s was changed and is wrong; the one of before stays in force:\n%w", files.path, err))
 			continue
 		}
 		c.Update(fresh)
 		watch(fresh)
-		fmt.Fprintf(a.err, "linkassay: read %s again: %d links\n", path, len(fresh))
+		fmt.Fprintf(a.err, "linkassay: read %s again: %d links\n", files.path, len(fresh))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/linkassay/linkassay/probes"
 	"github.com/linkassay/linkassay/provision"
 	"github.com/linkassay/linkassay/provision/awsapi"
+	"github.com/linkassay/linkassay/reports"
 )
 
 // looker observes the links of a fleet, which share clients, sockets and connections.
@@ -53,6 +54,18 @@ func (k *looker) look(ctx context.Context, l provision.Link, known *probes.Obser
 	seen := probes.Observe(ctx, found, src, o)
 	seen.Compact(&k.absent)
 	return seen, trace.End(func(n int64) { k.clients.late.Add(n) }) + k.clients.late.Swap(0)
+}
+
+// clean is what verify judges of an observation: secrets of the link file that a remote end sent back are not in it.
+func clean(o *probes.Observation) *probes.Observation {
+	if !reports.HasSecrets(&o.Link) {
+		return nil
+	}
+	kept, _, err := reports.Keep(o)
+	if err != nil {
+		panic(err) // the round could not be told, and nothing of it is
+	}
+	return kept
 }
 
 // placed makes the vantages of a link that was checked when its file was read.

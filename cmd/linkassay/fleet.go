@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -68,33 +66,6 @@ func fleetFiles(path string) ([]string, error) {
 		return nil, fmt.Errorf("no *.yaml or *.yml in the folder %s", path)
 	}
 	return paths, nil
-}
-
-// fingerprint changes when a link file does, or one is added or removed. What can't be read has one too.
-func fingerprint(path string) string {
-	if path == "-" {
-		return ""
-	}
-	h := sha256.New()
-	paths, err := fleetFiles(path)
-	fmt.Fprintln(h, err)
-	for _, p := range paths {
-		info, err := os.Stat(p)
-		if err != nil {
-			fmt.Fprintln(h, p, err)
-			continue
-		}
-		fmt.Fprintln(h, p, info.Size(), info.ModTime().UnixNano())
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-func namesOf(links []provision.Link) []string {
-	names := make([]string, 0, len(links))
-	for _, l := range links {
-		names = append(names, l.Name)
-	}
-	return names
 }
 
 // printFleet says what would be watched.

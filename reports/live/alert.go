@@ -25,10 +25,10 @@ import (
 // AlertFormat names the layout of an alert. It changes when a reader of the old one would misread it.
 const AlertFormat = "linkassay.alert/v1"
 
-// Alert is what a person is told of an incident: that it was opened, flaps, or was cleared.
+// Alert is what a person is told of an incident: that it was opened, spread, flaps, or was cleared.
 type Alert struct {
 	Format   string            `json:"format"`
-	Kind     canary.ChangeKind `json:"kind"` // opened, flapping or cleared
+	Kind     canary.ChangeKind `json:"kind"` // opened, spread, flapping or cleared
 	At       time.Time         `json:"at"`
 	Key      string            `json:"key"` // the same for all alerts of an incident
 	Cause    canary.Cause      `json:"cause"`

@@ -61,7 +61,7 @@ func TestWebhook(t *testing.T) {
 	}
 	hook.pause = time.Millisecond
 	tell(t, hook, alerts()...)
-	if len(got) != 2 || tries.Load() != 3 || got[0].Kind != canary.Opened || got[1].Kind != canary.Cleared || got[1].Why == "" {
+	if len(got) != 3 || tries.Load() != 4 || got[0].Kind != canary.Opened || got[1].Kind != canary.Spread || got[2].Kind != canary.Cleared || got[2].Why == "" {
 		t.Fatalf("%d tries, %+v", tries.Load(), got)
 	}
 	if a := got[0]; a.Format != AlertFormat || a.Key != "k" || len(a.Links) != 2 || a.Explain != "linkassay explain connection.healthy-target" || !a.Since.Equal(noon) {
@@ -124,7 +124,7 @@ func TestCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines := strings.Split(strings.TrimSpace(string(b)), "\n"); len(lines) != 2 || !strings.Contains(lines[0], `"kind":"opened"`) || !strings.Contains(lines[1], `"kind":"cleared"`) {
+	if lines := strings.Split(strings.TrimSpace(string(b)), "\n"); len(lines) != 3 || !strings.Contains(lines[0], `"kind":"opened"`) || !strings.Contains(lines[1], `"kind":"spread"`) || !strings.Contains(lines[2], `"kind":"cleared"`) {
 		t.Errorf("%s", b)
 	}
 	opened := canary.Change{Kind: canary.Opened, Incident: incident("orders")}

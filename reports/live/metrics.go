@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/linkassay/linkassay/probes"
+	"github.com/linkassay/linkassay/provision"
 	"github.com/linkassay/linkassay/suites/canary"
 )
 
@@ -113,19 +114,33 @@ func (m *Metrics) Restore(open []canary.Incident) {
 }
 
 // Watch says which links are watched now: the series of others end, and rounds of theirs that come late are not taken in.
-// A series that stays would be told as stale.
-func (m *Metrics) Watch(links []string) {
+// A series that stays would be told as stale. A link that no round comes of has series too: how often it should be looked at.
+func (m *Metrics) Watch(links []provision.Link) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.watched = make(map[string]bool, len(links))
-	for _, l := range links {
-		m.watched[l] = true
+	for i := range links {
+		m.watched[links[i].Name] = true
+		m.figures(links[i].Name).interval = time.Duration(links[i].Canary.WithDefaults().Interval)
 	}
 	for l := range m.links {
 		if !m.watched[l] {
 			delete(m.links, l)
 		}
 	}
+}
+
+// figures are the link's. The caller holds m.mu.
+func (m *Metrics) figures(link string) *figures {
+	f := m.links[link]
+	if f == nil {
+		f = &figures{labels: labelsOf("link", link)}
+		for i := range f.phases {
+			f.phases[i] = []*dto.LabelPair{f.labels[0], m.phases[i]}
+		}
+		m.links[link] = f
+	}
+	return f
 }
 
 // Round takes a round in.
@@ -135,17 +150,13 @@ func (m *Metrics) Round(r canary.Round) error {
 	if m.watched != nil && !m.watched[r.Link] {
 		return nil
 	}
-	f := m.links[r.Link]
-	if f == nil {
-		f = &figures{labels: labelsOf("link", r.Link)}
-		for i := range f.phases {
-			f.phases[i] = []*dto.LabelPair{f.labels[0], m.phases[i]}
-		}
-		m.links[r.Link] = f
-	}
+	f := m.figures(r.Link)
 	m.calls += r.Calls
 	f.rounds++
-	f.lastRound, f.maintenance = r.Finished, r.Maintenance != ""
+	f.maintenance = r.Maintenance != ""
+	if f.lastSuccess.IsZero() {
+		f.lastSuccess = r.LastGood // of before a restart
+	}
 	if r.Observation != nil {
 		f.interval = time.Duration(r.Observation.Link.Canary.WithDefaults().Interval)
 	}
@@ -162,6 +173,7 @@ func (m *Metrics) Round(r canary.Round) error {
 	case canary.Good:
 		f.success, f.lastSuccess = &good, r.Finished
 	}
+	f.lastRound = r.Finished // interrupted ones measured nothing: where all are, the last one is long ago
 	f.told, f.untold, f.controlAge = true, r.Outcome == canary.Untold, r.ControlAge
 	f.skipped, f.blocked = r.Summary.Skipped, r.Summary.Blocked
 	f.failing = nil

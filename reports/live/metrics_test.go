@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -103,8 +104,10 @@ func wantLines(t *testing.T, text string, lines ...string) {
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	m := NewMetrics()
-	m.Watch([]string{"orders", "billing"})
-	tell(t, m, round(canary.Good), round(canary.Bad), round(canary.Interrupted), canary.Change{Kind: canary.Opened, At: noon, Incident: incident("billing", "orders")})
+	m.Watch(watched("orders", "billing"))
+	late := round(canary.Interrupted) // it measured nothing
+	late.Finished = noon.Add(time.Hour)
+	tell(t, m, round(canary.Good), round(canary.Bad), late, canary.Change{Kind: canary.Opened, At: noon, Incident: incident("billing", "orders")})
 	wantLines(t, scrape(t, m),
 		`linkassay_link_success{link="orders"} 0`, `linkassay_link_untold{link="orders"} 0`, `linkassay_link_interval_seconds{link="orders"} 30`,
 		`linkassay_link_control_age_seconds{link="orders"} 90`, `linkassay_link_checks_skipped{link="orders"} 1`, `linkassay_link_checks_blocked{link="orders"} 1`,
@@ -114,7 +117,12 @@ func TestMetrics(t *testing.T) {
 		`linkassay_link_phase_duration_seconds{link="orders",phase="http"} 0.09`, `linkassay_link_phase_duration_seconds{link="orders",phase="tcp"} 0.02`,
 		`linkassay_probe_duration_seconds_count{phase="http"} 4`, `linkassay_probe_duration_seconds_bucket{phase="dns",le="0.005"} 2`,
 		`linkassay_link_domain_verified{link="orders"} 1`, `linkassay_api_calls_total 120`,
+		`linkassay_link_last_round_timestamp_seconds{link="orders"} `+strconv.FormatFloat(seconds(round(canary.Bad).Finished), 'g', -1, 64),
+		`linkassay_link_rounds_total{link="billing"} 0`, `linkassay_link_interval_seconds{link="billing"} 60`,
 	)
+	if text := scrape(t, m); strings.Contains(text, `last_round_timestamp_seconds{link="billing"}`) {
+		t.Error("a link that had no round has a last one")
+	}
 	ended := incident("orders")
 	ended.Ended = noon
 	tell(t, m, round(canary.Good), canary.Change{Kind: canary.Cleared, At: noon, Incident: ended})
@@ -123,7 +131,7 @@ func TestMetrics(t *testing.T) {
 	if strings.Contains(text, "check_failed{") || strings.Contains(text, "incident_links{") {
 		t.Errorf("a check that fails no more, or an incident that ended, is still there:\n%s", text)
 	}
-	m.Watch([]string{"billing"})
+	m.Watch(watched("billing"))
 	tell(t, m, round(canary.Good)) // late
 	if strings.Contains(scrape(t, m), `link="orders"`) {
 		t.Error("a link that is not watched any more has series")

@@ -59,7 +59,7 @@ func seriesTexts() [seriesCount][2]string {
 		seriesUnknown:     {"link_rounds_untold_total", "Rounds that could not tell."},
 		seriesInterrupted: {"link_rounds_interrupted_total", "Rounds that were cut short."},
 		seriesCalls:       {"api_calls_total", "Requests to AWS APIs, retries included."},
-		seriesAlerts:      {"incident_changes_total", "Incidents that were opened, flapped or were cleared."},
+		seriesAlerts:      {"incident_changes_total", "What people were told: incidents that were opened, spread, flapped or were cleared."},
 	}
 }
 
@@ -168,7 +168,9 @@ func (f *figures) tell(s *sheet) {
 	s.tell(seriesBad, float64(f.bad), link)
 	s.tell(seriesUnknown, float64(f.unknown), link)
 	s.tell(seriesInterrupted, float64(f.interrupted), link)
-	s.tell(seriesLastRound, seconds(f.lastRound), link)
+	if !f.lastRound.IsZero() {
+		s.tell(seriesLastRound, seconds(f.lastRound), link)
+	}
 	s.tell(seriesMaintenance, number(f.maintenance), link)
 	if f.interval > 0 {
 		s.tell(seriesInterval, f.interval.Seconds(), link)

@@ -8,10 +8,13 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/exporter-toolkit/web"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/linkassay/linkassay/suites/canary"
 )
@@ -21,6 +24,7 @@ type Server struct {
 	listener net.Listener
 	server   *http.Server
 	config   string
+	guards   guards
 	ready    atomic.Bool
 	failed   chan error
 }
@@ -36,7 +40,7 @@ func Listen(ctx context.Context, address, config string, m *Metrics, pages *Stat
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	s := &Server{listener: l, config: config, failed: make(chan error, 1)}
+	s := &Server{listener: l, config: config, guards: guardsOf(config), failed: make(chan error, 1)}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", m.Handler())
 	mux.Handle("GET /", pages)
@@ -65,10 +69,41 @@ func Listen(ctx context.Context, address, config string, m *Metrics, pages *Stat
 // Addr is where it listens.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Open says whether others than this host can read what is served, without a password or TLS.
-func (s *Server) Open() bool {
-	ap, err := netip.ParseAddrPort(s.listener.Addr().String())
-	return s.config == "" && (err != nil || !ap.Addr().Unmap().IsLoopback())
+// Open says what is missing between the network and what is served: "TLS", "users" or "TLS and users"; "" where nothing is, or others
+// than this host do not reach it.
+func (s *Server) Open() string { return s.guards.missing(s.listener.Addr()) }
+
+func (g guards) missing(at net.Addr) string {
+	if ap, err := netip.ParseAddrPort(at.String()); err == nil && ap.Addr().Unmap().IsLoopback() {
+		return ""
+	}
+	var missing []string
+	if !g.tls {
+		missing = append(missing, "TLS")
+	}
+	if !g.users {
+		missing = append(missing, "users")
+	}
+	return strings.Join(missing, " and ")
+}
+
+// guards are what a web configuration puts before what is served.
+type guards struct{ tls, users bool }
+
+// guardsOf reads them from a configuration that was checked. Clients that must show a certificate are users too.
+func guardsOf(path string) guards {
+	var c struct {
+		TLS *struct {
+			ClientAuth string `yaml:"client_auth_type"`
+		} `yaml:"tls_server_config"`
+		Users map[string]string `yaml:"basic_auth_users"`
+	}
+	b, err := os.ReadFile(path)
+	if path == "" || err != nil || yaml.Unmarshal(b, &c) != nil {
+		return guards{}
+	}
+	certified := c.TLS != nil && c.TLS.ClientAuth == "RequireAndVerifyClientCert"
+	return guards{tls: c.TLS != nil, users: len(c.Users) > 0 || certified}
 }
 
 // Failed gets what ended the server, or is closed when Close did.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/bits"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -159,9 +160,13 @@ func fifoID(key string) string {
 }
 
 // deduplication names what happened, and not who saw it when: of two canaries on one fleet the second's alert is dropped. How
-// often the incident came back tells its bouts apart.
+// often the incident came back tells its bouts apart; and its links, by powers of two since canaries may differ in some, how far it spread.
 func deduplication(c canary.Change) string {
-	sum := sha256.Sum256([]byte(c.Incident.Key + "\n" + string(c.Kind) + "\n" + strconv.Itoa(c.Incident.Flaps)))
+	what := c.Incident.Key + "\n" + string(c.Kind) + "\n" + strconv.Itoa(c.Incident.Flaps)
+	if c.Kind == canary.Spread {
+		what += "\n" + strconv.Itoa(bits.Len(uint(len(c.Incident.Links))))
+	}
+	sum := sha256.Sum256([]byte(what))
 	return hex.EncodeToString(sum[:])
 }
 

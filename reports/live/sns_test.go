@@ -49,8 +49,11 @@ func TestSNSTellsPeople(t *testing.T) {
 	t.Parallel()
 	api := &said{}
 	tell(t, topicOf(t, topicARN, api), alerts()...)
-	if len(api.in) != 2 {
-		t.Fatalf("%d messages, expected those that are opened and cleared", len(api.in))
+	if len(api.in) != 3 {
+		t.Fatalf("%d messages, expected those that are opened, spread and cleared", len(api.in))
+	}
+	if got := *api.in[1].Subject; got != "linkassay: spread connection.healthy-target, 4 links, provider ()" {
+		t.Errorf("%q", got)
 	}
 	in := api.in[0]
 	var a Alert

@@ -16,21 +16,42 @@ type Board struct {
 	mu        sync.Mutex
 	cells     map[string]map[string]*CauseState // by link, then by cause key
 	incidents map[string]*Incident              // by key; ended ones as long as they may come back
-	told      map[string]int                    // how many links of an incident were told last
+	telling   map[string]*telling               // of incidents whose links change, by key
+	looked    time.Time                         // when it was looked at last what is due to be told
 	last      map[string]time.Time              // when a link's last round ended
+	good      map[string]time.Time              // when its last good one did
+	watched   map[string]bool                   // links that are watched; nil: whatever comes
 	peers     peers
 }
 
 // NewBoard returns a board that knows of nothing.
 func NewBoard() *Board {
-	return &Board{cells: map[string]map[string]*CauseState{}, incidents: map[string]*Incident{}, told: map[string]int{}, last: map[string]time.Time{}, peers: newPeers()}
+	return &Board{cells: map[string]map[string]*CauseState{}, incidents: map[string]*Incident{}, telling: map[string]*telling{}, last: map[string]time.Time{}, good: map[string]time.Time{}, peers: newPeers()}
 }
 
 // Apply takes a round in, and returns what it changed. The settings are those of the round's link, with defaults.
 func (b *Board) Apply(r Round, settings provision.Canary) []Change {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return append(b.apply(r, settings), b.due(r.Finished)...)
+}
+
+// once is Apply for rounds that are taken in together; complete tells afterwards what changed in the end.
+func (b *Board) once(r Round, settings provision.Canary) []Change {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.apply(r, settings)
+}
+
+// apply is Apply, without what is told of incidents that other rounds changed.
+func (b *Board) apply(r Round, settings provision.Canary) []Change {
+	if b.watched != nil && !b.watched[r.Link] {
+		return nil // it came to its end when the link was watched no more
+	}
 	b.last[r.Link] = r.Finished
+	if r.Outcome == Good {
+		b.good[r.Link] = r.Finished
+	}
 	b.forgetEnded(r.Finished)
 	if r.Outcome == Interrupted {
 		return nil
@@ -91,7 +112,7 @@ func (b *Board) step(r Round, key string, c *CauseState, root Root, status map[s
 		if !c.Alarmed && c.failures() < settings.Alarm.Failures {
 			return nil
 		}
-		return b.alarm(r, key, c, root)
+		return b.alarm(r, key, c, root, time.Duration(settings.Interval))
 	case !judged || v.Status == suites.Untold || v.CouldNotAsk:
 		return nil // nobody knows
 	case v.Status == suites.Blocked:
@@ -128,10 +149,10 @@ func (b *Board) step(r Round, key string, c *CauseState, root Root, status map[s
 }
 
 // alarm confirms a cause on a link.
-func (b *Board) alarm(r Round, key string, c *CauseState, root Root) []Change {
+func (b *Board) alarm(r Round, key string, c *CauseState, root Root, interval time.Duration) []Change {
 	var cause Cause
-	if was := b.incidents[c.Incident]; c.Alarmed && was != nil {
-		cause = was.Cause
+	if was := b.incidents[c.incident(key)]; c.Alarmed && was != nil {
+		cause = was.Cause // until it is good it stays where it joined, whatever its peers do
 	} else if cause = b.peers.whose(r, root, c.Since); cause != root.Cause {
 		c.Incident = cause.Key()
 	}
@@ -145,7 +166,7 @@ func (b *Board) alarm(r Round, key string, c *CauseState, root Root) []Change {
 		b.incidents[key], kind = i, Opened
 	case !i.Open(): // it came back
 		i.Flaps++
-		i.Ended, i.Why, i.Links, i.Bundle = time.Time{}, "", nil, ""
+		i.Ended, i.Why, i.Links, i.Bundle, i.Told = time.Time{}, "", nil, "", 0
 		kind = Opened // its end was told, so this must be
 		if i.Flapping() {
 			kind = WentFlaps
@@ -153,20 +174,20 @@ func (b *Board) alarm(r Round, key string, c *CauseState, root Root) []Change {
 	}
 	i.Cause, i.Title, i.Severity = cause, root.Title, root.Severity
 	i.Reason, i.Facts, i.Fix = root.Reason, root.Facts, root.Fix
-	if i.join(Affected{r.Link, c.Since}) && c.Since.Before(i.Since) {
-		i.Since = c.Since
-	}
-	var ended []Change
-	if kind != "" && root.Alone.Kind != "" {
-		ended = b.gather(i, r.Finished)
-	}
-	if kind == "" && len(i.Links) >= 2*b.told[key] {
-		kind = Spread
+	if i.join(Affected{r.Link, c.Since}) {
+		b.moved(key, interval, r.Finished)
+		if c.Since.Before(i.Since) {
+			i.Since = c.Since
+		}
 	}
 	if kind == "" {
 		return nil
 	}
-	b.told[key] = len(i.Links)
+	var ended []Change
+	if root.Alone.Kind != "" {
+		ended = b.gather(i, r.Finished)
+	}
+	b.told(i, r.Finished, true)
 	return append([]Change{{Kind: kind, At: r.Finished, Incident: i.clone()}}, ended...)
 }
 
@@ -189,7 +210,13 @@ func (b *Board) shownBy(changes []Change, bundle string) {
 // clear ends a cause on a link, and the incident when it was the last.
 func (b *Board) clear(link, key, why string, at time.Time) []Change {
 	i := b.incidents[key]
-	if i == nil || !i.Open() || !i.leave(link) {
+	if i == nil || !i.Open() {
+		return nil
+	}
+	if there, last := i.leave(link); !last {
+		if there {
+			b.moved(key, 0, at)
+		}
 		return nil
 	}
 	i.Ended, i.Why = at, why
@@ -219,12 +246,13 @@ func (b *Board) forgetEnded(now time.Time) {
 	for key, i := range b.incidents {
 		if !i.Open() && now.Sub(i.Ended) > flapWindow {
 			delete(b.incidents, key)
-			delete(b.told, key)
+			delete(b.telling, key)
 		}
 	}
 }
 
-// Keep forgets all links but these, which are watched now. Incidents that only others had end.
+// Keep forgets all links but these, which are watched now. Incidents that only others had end, and so do those that a state says
+// are open though none of their links has the cause: they could never end.
 func (b *Board) Keep(links []string, at time.Time) []Change {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -242,9 +270,29 @@ func (b *Board) Keep(links []string, at time.Time) []Change {
 		}
 		delete(b.cells, link)
 	}
+	for _, i := range sortedValues(b.incidents) {
+		for _, a := range slices.Clone(i.Links) {
+			if i.Open() && !b.has(a.Link, i.Key) {
+				changes = append(changes, b.clear(a.Link, i.Key, "none of its links is known to have it", at)...)
+			}
+		}
+	}
+	b.watched = watched
 	b.peers.keep(watched)
-	maps.DeleteFunc(b.last, func(link string, _ time.Time) bool { return !watched[link] })
+	for _, times := range []map[string]time.Time{b.last, b.good} {
+		maps.DeleteFunc(times, func(link string, _ time.Time) bool { return !watched[link] })
+	}
 	return changes
+}
+
+// has says whether a link is in an incident by one of its causes.
+func (b *Board) has(link, incident string) bool {
+	for key, c := range b.cells[link] {
+		if c.Alarmed && c.incident(key) == incident {
+			return true
+		}
+	}
+	return false
 }
 
 // Incidents returns copies of all open incidents, by key.
@@ -258,6 +306,13 @@ func (b *Board) Incidents() []Incident {
 		}
 	}
 	return open
+}
+
+// lastGood says when a link's last good round ended; zero: nobody knows of one.
+func (b *Board) lastGood(link string) time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.good[link]
 }
 
 // lastRounds says when the last round of each link ended.

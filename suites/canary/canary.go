@@ -39,6 +39,9 @@ type Options struct {
 	// Keep names the evidence bundle that a round is kept in, "" for none; the changes are those that the round made. It is
 	// called in the rounds' way, concurrently, and must not wait. nil: no round is kept.
 	Keep func(r Round, changes []Change) string
+	// Clean returns a copy of an Observation without secrets that a remote end sent back, or nil where there are none to look for.
+	// What is not good is judged by it: reasons and facts go far. It must not change the Observation. nil: nothing is secret.
+	Clean func(o *probes.Observation) *probes.Observation
 	// Concurrency bounds the rounds side by side; default 1024: of a fleet a part may be waiting for what never answers.
 	Concurrency int
 	// Now is the wall clock, for time stamps and maintenance windows; schedules follow the monotonic one. Default time.Now.
@@ -72,10 +75,12 @@ type Canary struct {
 	wall      time.Time            // the wall clock then
 	resumed   map[string]time.Time // when the last rounds ended before a restart; nil after the start
 	out       []*queue
+	order     sync.Mutex // changes are told in the order in which they come about
 
 	mu       sync.Mutex
 	watchers map[string]*watcher // by link; nil while it does not run
 	running  context.Context     // nil while it does not run
+	pending  []provision.Link    // what was to be watched before it ran; nil: nothing was said
 	pacer    *pacer              // of the run
 	all      sync.WaitGroup
 }
@@ -118,10 +123,11 @@ func (c *Canary) Run(ctx context.Context, links []provision.Link) error {
 
 	c.mu.Lock()
 	c.running, c.pacer = ctx, newPacer(c)
-	c.mu.Unlock()
 	c.all.Go(func() { c.pacer.pace(ctx) })
-	c.Update(links)
-	c.mu.Lock()
+	if c.pending != nil {
+		links = c.pending // they were changed while the store was read
+	}
+	c.update(links)
 	c.resumed = nil // who is changed later is looked at soon
 	c.mu.Unlock()
 	<-ctx.Done()
@@ -163,9 +169,13 @@ func (c *Canary) Once(ctx context.Context, links []provision.Link) ([]Round, err
 	looks.Wait()
 	stop()
 	beside.Wait()
-	c.board.Note(rounds)       // what the others of a service do counts for the first of them too
+	c.board.Note(rounds) // what the others of a service do counts for the first of them too
+	var changes []Change
 	for i, r := range rounds { // in order, so that runs of the same are the same
-		c.publish(r, links[i].Canary.WithDefaults())
+		changes = append(changes, c.takeIn(r, links[i].Canary.WithDefaults(), c.board.once)...)
+	}
+	for _, change := range c.board.complete(changes, c.o.Now().UTC()) {
+		c.tell(change)
 	}
 	wait := onceGrace
 	if ctx.Err() != nil {
@@ -176,13 +186,18 @@ func (c *Canary) Once(ctx context.Context, links []provision.Link) ([]Round, err
 }
 
 // Update watches these links from now on, and no others. Those that are as they were go on undisturbed. They are not to be
-// changed afterwards.
+// changed afterwards. Before Run it says what Run watches instead of its own.
 func (c *Canary) Update(links []provision.Link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.running == nil {
+		c.pending = links
 		return
 	}
+	c.update(links)
+}
+
+func (c *Canary) update(links []provision.Link) {
 	names := make([]string, 0, len(links))
 	wanted := make(map[string]*provision.Link, len(links))
 	for i := range links {
@@ -192,14 +207,19 @@ func (c *Canary) Update(links []provision.Link) {
 	for name, w := range c.watchers {
 		if l, ok := wanted[name]; w.gone || !ok || !reflect.DeepEqual(l, w.link) {
 			c.pacer.end(w)
-			w.gone = true // it stays here: if the link comes back, its last round may not have ended
+			w.gone = true
+			if c.pacer.over(w) {
+				delete(c.watchers, name)
+			} // else it stays here: if the link comes back, its last round may not have ended
 		} else {
 			delete(wanted, name)
 		}
 	}
+	c.order.Lock()
 	for _, change := range c.board.Keep(names, c.o.Now().UTC()) {
 		c.tell(change)
 	}
+	c.order.Unlock()
 	for _, name := range names {
 		l, ok := wanted[name]
 		if !ok {
@@ -216,7 +236,17 @@ func (c *Canary) Update(links []provision.Link) {
 
 // publish takes a round in and tells everybody.
 func (c *Canary) publish(r Round, settings provision.Canary) {
-	changes := c.board.Apply(r, settings)
+	c.order.Lock()
+	defer c.order.Unlock()
+	for _, change := range c.takeIn(r, settings, c.board.Apply) {
+		c.tell(change)
+	}
+}
+
+// takeIn takes a round in, tells everybody of it, and returns what it changed.
+func (c *Canary) takeIn(r Round, settings provision.Canary, apply func(Round, provision.Canary) []Change) []Change {
+	changes := apply(r, settings)
+	r.LastGood = c.board.lastGood(r.Link)
 	if c.o.Keep != nil {
 		if r.Bundle = c.o.Keep(r, changes); r.Bundle != "" {
 			c.board.shownBy(changes, r.Bundle)
@@ -225,14 +255,12 @@ func (c *Canary) publish(r Round, settings provision.Canary) {
 	for _, q := range c.out {
 		q.add(func(s Sink) error { return s.Round(r) }, false)
 	}
-	for _, change := range changes {
-		c.tell(change)
-	}
+	return changes
 }
 
 func (c *Canary) tell(change Change) {
 	for _, q := range c.out {
-		q.add(func(s Sink) error { return s.Change(change) }, true)
+		q.change(change)
 	}
 }
 

@@ -2,9 +2,13 @@ package canary
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -248,7 +252,7 @@ func TestOnceKeepsCountOverInvocations(t *testing.T) {
 			open = append(open, len(c.Incidents()))
 			time.Sleep(time.Minute)
 		}
-		if len(slow.rounds) != 15 || !slices.Equal(slow.kinds(), []ChangeKind{Opened, Spread, Cleared}) {
+		if len(slow.rounds) != 15 || !slices.Equal(slow.kinds(), []ChangeKind{Opened, Cleared}) {
 			t.Errorf("told %d rounds and %q", len(slow.rounds), slow.kinds())
 		}
 		if !slices.Equal(open, []int{0, 0, 1, 1, 0}) {
@@ -289,6 +293,124 @@ func TestReload(t *testing.T) {
 			t.Errorf("%+v", open)
 		}
 		stop()
+	})
+}
+
+// slowStore takes its time to load.
+type slowStore struct {
+	memory
+	takes time.Duration
+}
+
+func (s *slowStore) Load(ctx context.Context) (*State, error) {
+	time.Sleep(s.takes)
+	return s.memory.Load(ctx)
+}
+
+func TestAReloadWhileTheStoreIsReadIsNotLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, sink := newWorld(t), &heard{}
+		links := fleet(3, every(10*time.Second, time.Hour))
+		c, stop := run(t, Options{Look: w.look, Sinks: []Sink{sink}, Store: &slowStore{takes: 20 * time.Second}}, links[:2])
+		time.Sleep(10 * time.Second)
+		c.Update(links[1:])
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		stop()
+		if w.looked("link-000") != 0 || w.looked("link-001") == 0 || w.looked("link-002") == 0 {
+			t.Errorf("looked at: %d, %d, %d", w.looked("link-000"), w.looked("link-001"), w.looked("link-002"))
+		}
+	})
+}
+
+// Links that are taken out are not held on to, however often they have other names.
+func TestLinksThatAreGoneAreForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		links := fleet(40, every(10*time.Second, time.Hour))
+		c, stop := run(t, Options{Look: w.look}, links[:2])
+		for n := range 38 {
+			time.Sleep(15 * time.Second)
+			c.Update(links[n+1 : n+3])
+		}
+		time.Sleep(15 * time.Second)
+		c.Update(links[38:])
+		c.mu.Lock()
+		if n := len(c.watchers); n > 3 {
+			t.Errorf("%d watchers of 2 links", n)
+		}
+		c.mu.Unlock()
+		stop()
+	})
+}
+
+func TestAWindowOfTheLinkFileIsOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, sink := newWorld(t), &heard{}
+		w.set("no-healthy-target", "no-healthy-target", false)
+		links := fleet(2, every(10*time.Second, time.Minute))
+		links[0].Canary.Maintenance = []provision.Maintenance{{Reason: "patching", Start: time.Now().UTC().Format(time.RFC3339), Duration: provision.Duration(10 * time.Minute)}}
+		c, stop := run(t, Options{Look: w.look, Sinks: []Sink{sink}}, links)
+		time.Sleep(9 * time.Minute)
+		synctest.Wait()
+		if open := linksOf(c.Incidents()); len(open) != 1 || len(slices.Concat(slices.Collect(maps.Values(open))...)) != 1 {
+			t.Errorf("in the window: %v", open)
+		}
+		for _, r := range sink.of("link-000") {
+			if r.Maintenance != "patching" || r.Outcome != Bad {
+				t.Fatalf("%+v", r)
+			}
+		}
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		if open := c.Incidents(); len(open) != 1 || len(open[0].Links) != 2 {
+			t.Errorf("after it: %v", linksOf(open))
+		}
+		stop()
+	})
+}
+
+// What a remote end sends back may hold a secret of the link file: what is told is judged without.
+func TestWhatIsToldIsJudgedWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const secret = "hunter2-hunter2"
+		sink, o := &heard{}, recorded(t, "healthy", "link-000")
+		for i := range o.Reach.HTTP.Value {
+			o.Reach.HTTP.Value[i].Outcome, o.Reach.HTTP.Value[i].Detail, o.Reach.HTTP.Value[i].Status = probes.Failed, "malformed HTTP status code "+secret, 0
+		}
+		cleaned := 0
+		clean := func(o *probes.Observation) *probes.Observation {
+			cleaned++
+			c := *o
+			exchanges := slices.Clone(o.Reach.HTTP.Value)
+			for i := range exchanges {
+				exchanges[i].Detail = strings.ReplaceAll(exchanges[i].Detail, secret, "(hidden)")
+			}
+			c.Reach.HTTP = &probes.Item[[]probes.Exchange]{Started: o.Reach.HTTP.Started, Value: exchanges}
+			return &c
+		}
+		look := func(context.Context, provision.Link, *probes.Observation) (*probes.Observation, int64) {
+			mine := *o
+			mine.Started, mine.Finished = time.Now(), time.Now()
+			return &mine, 0
+		}
+		_, stop := run(t, Options{Look: look, Clean: clean, Sinks: []Sink{sink}}, fleet(1, every(10*time.Second, time.Minute)))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		stop()
+		told, err := json.Marshal(sink.changes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := sink.of("link-000")[0]
+		rounds := fmt.Sprintf("%+v %+v", r.Roots, r.Judged())
+		if cleaned == 0 || len(sink.changes) == 0 || !strings.Contains(string(told), "(hidden)") || strings.Contains(string(told), secret) || strings.Contains(rounds, secret) {
+			t.Errorf("cleaned %d times; told %s; %s", cleaned, told, rounds)
+		}
 	})
 }
 

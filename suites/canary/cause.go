@@ -148,11 +148,11 @@ func idOf(o *probes.Observation, kind Kind) string {
 	return ""
 }
 
-// deafVantage is the first vantage of the link whose resolver answered nothing, or the first.
+// deafVantage is the first vantage of the link whose resolver answered nothing but errors, or the first.
 func deafVantage(o *probes.Observation) (v provision.Vantage) {
 	answered := map[string]bool{}
-	for _, l := range slices.Concat(valueOf(o.DNS.Regional), valueOf(o.DNS.Private)) {
-		answered[l.Vantage] = answered[l.Vantage] || l.RCode != "" || l.Outcome == probes.OK
+	for _, l := range slices.Concat(valueOf(o.DNS.Regional), valueOf(o.DNS.Zonal), valueOf(o.DNS.Private)) {
+		answered[l.Vantage] = answered[l.Vantage] || l.Outcome == probes.OK || l.RCode != "" && !l.ResolverFailed()
 	}
 	for _, x := range o.Link.Vantages {
 		if !answered[x.Name] {

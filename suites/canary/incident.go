@@ -27,8 +27,12 @@ type Incident struct {
 	Bundle string `json:"bundle,omitempty"`
 	// Runbook is the address of what to do about the cause; who tells it sets it.
 	Runbook string `json:"runbook,omitempty"`
-	// Links are those that have it, by name: of an incident that has ended, those that had it last.
+	// Links are those that have it, by name: of an incident that has ended, all that had it since it was opened last.
 	Links []Affected `json:"links"`
+	// Left are those that had it since it was opened last, and do not any more, while others still do.
+	Left []Affected `json:"left,omitempty"`
+	// Told is how many links people were told of.
+	Told int `json:"told,omitempty"`
 }
 
 // Affected is a link of an incident.
@@ -46,10 +50,11 @@ func (i *Incident) Flapping() bool { return i.Flaps >= flapping }
 // ChangeKind is what happened to an incident.
 type ChangeKind string
 
-// The changes. People are told of opened, flapping and cleared; the others are for the record.
+// The changes. People are told of opened, spread, flapping and cleared; the others are for the record.
 const (
 	Opened    ChangeKind = "opened"
-	Spread    ChangeKind = "spread"    // it has twice the links that were told last
+	Spread    ChangeKind = "spread"    // it has more links than its beginning told, and no more join; or twice as many as people were told
+	Links     ChangeKind = "links"     // it has other links than were told last, which is told every few seconds at most
 	WentFlaps ChangeKind = "flapping"  // it came back again and again; from now on its end takes longer
 	Cleared   ChangeKind = "cleared"   // no link has it any more
 	Recovered ChangeKind = "recovered" // some rounds failed, too few for an incident, and it is over
@@ -63,7 +68,9 @@ type Change struct {
 }
 
 // Alerts says whether a person should be told.
-func (c Change) Alerts() bool { return c.Kind == Opened || c.Kind == WentFlaps || c.Kind == Cleared }
+func (c Change) Alerts() bool {
+	return c.Kind == Opened || c.Kind == Spread || c.Kind == WentFlaps || c.Kind == Cleared
+}
 
 // How incidents flap. A cause that comes back within the window is the same incident.
 const (
@@ -109,31 +116,8 @@ func (c *CauseState) push(failed bool, of int) {
 // clone is a copy that shares nothing that changes.
 func (i *Incident) clone() Incident {
 	c := *i
-	c.Links = slices.Clone(i.Links)
+	c.Links, c.Left = slices.Clone(i.Links), slices.Clone(i.Left)
 	return c
-}
-
-// join adds a link; it is false when the link was there already.
-func (i *Incident) join(a Affected) bool {
-	at, there := slices.BinarySearchFunc(i.Links, a.Link, func(x Affected, name string) int { return cmp.Compare(x.Link, name) })
-	if there {
-		return false
-	}
-	i.Links = slices.Insert(i.Links, at, a)
-	return true
-}
-
-// leave takes a link out, but keeps the last one for the record.
-func (i *Incident) leave(link string) (last bool) {
-	at, there := slices.BinarySearchFunc(i.Links, link, func(x Affected, name string) int { return cmp.Compare(x.Link, name) })
-	if !there {
-		return false
-	}
-	if len(i.Links) == 1 {
-		return true
-	}
-	i.Links = slices.Delete(i.Links, at, at+1)
-	return false
 }
 
 func sortedValues[V any](m map[string]V) []V {

@@ -17,12 +17,15 @@ import (
 func TestAResolverThatIsDeafIsOneIncident(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		name, from string
-		kind       Kind
-		incidents  int
+		name, from, dark string
+		kind             Kind
+		incidents        int
 	}{
-		{"of each of three VPCs", "socks5://127.0.0.1:1080", VPC, 3},
-		{"of the canary's host", "local", Host, 1},
+		{"of each of three VPCs", "socks5://127.0.0.1:1080", "resolver", VPC, 3},
+		{"of the canary's host", "local", "resolver", Host, 1},
+		{"of each VPC, answers SERVFAIL", "socks5://127.0.0.1:1080", "SERVFAIL", VPC, 3},
+		{"of the host, answers SERVFAIL", "local", "SERVFAIL", Host, 1},
+		{"of the host, answers REFUSED", "local", "REFUSED", Host, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -31,7 +34,7 @@ func TestAResolverThatIsDeafIsOneIncident(t *testing.T) {
 				w.vpcs, w.from = 3, tt.from
 				c, stop := run(t, Options{Look: w.look, Sinks: []Sink{sink}}, fleet(9, every(10*time.Second, time.Minute)))
 				time.Sleep(time.Minute)
-				w.set("resolver", names(9)...)
+				w.set(tt.dark, names(9)...)
 				time.Sleep(2 * time.Minute)
 				synctest.Wait()
 				open := c.Incidents()

@@ -78,6 +78,13 @@ func (p *pacer) end(w *watcher) {
 	w.phase = ended // it is left out when its turn comes
 }
 
+// over says whether a watcher was told to end and makes no round any more, nor does who is before it.
+func (p *pacer) over(w *watcher) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return w.phase == ended && (w.holder == nil || w.holder.phase == ended)
+}
+
 // pace begins rounds until the context ends.
 func (p *pacer) pace(ctx context.Context) {
 	turns := make(chan turn)
@@ -195,6 +202,7 @@ func (p *pacer) ends(t turn) {
 		return
 	}
 	w.phase = ended
+	w.known, w.roots, w.judged = nil, nil, lastJudged{} // it may be kept until the link files change again
 	if next := w.next; next != nil && next.phase == held {
 		p.enter(next)
 	}

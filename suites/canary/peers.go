@@ -3,6 +3,7 @@ package canary
 import (
 	"maps"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -17,8 +18,14 @@ type peers struct {
 type peer struct {
 	service, vpc, endpoint string
 	began                  time.Time
-	failing                []string // required checks that only the path shows
+	failing                map[string]time.Time // required checks that only the path shows, and when the first round began that found them so
 }
+
+// A group that begins to fail is known by so many of it, most of them, though others were looked at before and were well.
+const (
+	suddenLeast = 3
+	suddenMost  = 2 // times as many as are well
+)
 
 // gatherIn is how far apart failures of one thing are confirmed on its links at most: intervals differ.
 const gatherIn = 10 * time.Minute
@@ -34,12 +41,21 @@ func (p peers) note(r Round) {
 	if now.endpoint == "" {
 		return
 	}
+	was, ok := p.links[r.Link]
 	for _, root := range r.Roots {
-		if root.Required && root.Alone.Kind != "" {
-			now.failing = append(now.failing, root.Cause.Check)
+		if !root.Required || root.Alone.Kind == "" {
+			continue
 		}
+		if now.failing == nil {
+			now.failing = map[string]time.Time{}
+		}
+		since, before := was.failing[root.Cause.Check]
+		if !before || since.After(r.Started) {
+			since = r.Started
+		}
+		now.failing[root.Cause.Check] = since
 	}
-	if was, ok := p.links[r.Link]; ok && (was.service != now.service || was.vpc != now.vpc) {
+	if ok && (was.service != now.service || was.vpc != now.vpc) {
 		p.forget(r.Link)
 	}
 	p.links[r.Link] = now
@@ -62,34 +78,87 @@ func (p peers) whose(r Round, root Root, since time.Time) Cause {
 	if since.After(r.Started) {
 		since = time.Time{} // the clock was set back
 	}
-	failing, well := p.count(Cause{Kind: root.Cause.Kind, ID: root.Cause.ID}, root, since)
-	if well == 0 || failing > well {
+	ofService := p.witnesses(Cause{Kind: root.Cause.Kind, ID: root.Cause.ID}, root, since)
+	if failing, well := ofService.count(); well == 0 || failing+1 > well {
 		return root.Cause
 	}
 	vpc := root.Alone
 	vpc.Kind, vpc.ID = VPC, p.links[r.Link].vpc
-	if failing, well := p.count(Cause{Kind: VPC, ID: vpc.ID}, root, since); vpc.ID != "" && failing > 1 && failing > well {
+	var ofVPC witnesses
+	if vpc.ID != "" {
+		ofVPC = p.witnesses(Cause{Kind: VPC, ID: vpc.ID}, root, since)
+	}
+	if failing, well := ofVPC.count(); failing > 0 && failing+1 > well {
 		return vpc
+	}
+	switch service, all := ofService.sudden(), ofVPC.sudden(); {
+	case all > 0 && all >= service:
+		return vpc
+	case service > 0:
+		return root.Cause
 	}
 	return root.Alone
 }
 
-// count says how many endpoints of a service or a VPC have the failure, this one included, and how many are well, of those that were
-// looked at since.
-func (p peers) count(group Cause, root Root, since time.Time) (failing, well int) {
-	has := map[string]bool{}
+// witness is what was found last at another endpoint of a service or of a VPC.
+type witness struct {
+	began time.Time // of the round
+	since time.Time // when it began to fail; zero: it is well
+}
+
+// witnesses are sorted, the one first that was looked at last.
+type witnesses []witness
+
+// witnesses are the other endpoints of a service or a VPC that were looked at since.
+func (p peers) witnesses(group Cause, root Root, since time.Time) witnesses {
+	by := map[string]witness{}
 	for link := range p.by[group] {
-		if x := p.links[link]; !x.began.Before(since) {
-			has[x.endpoint] = has[x.endpoint] || slices.Contains(x.failing, root.Cause.Check)
+		x := p.links[link]
+		if x.endpoint == root.Alone.ID || x.began.Before(since) {
+			continue
 		}
+		w, now := by[x.endpoint], witness{x.began, x.failing[root.Cause.Check]}
+		if w.began.After(now.began) {
+			now.began = w.began
+		}
+		if now.since.IsZero() || !w.since.IsZero() && w.since.Before(now.since) {
+			now.since = w.since // one of its links fails
+		}
+		by[x.endpoint] = now
 	}
-	has[root.Alone.ID] = true
-	for _, f := range has {
-		if f {
+	return slices.SortedFunc(maps.Values(by), func(a, b witness) int { return b.began.Compare(a.began) })
+}
+
+// count says how many fail, and how many are well.
+func (all witnesses) count() (failing, well int) {
+	for _, w := range all {
+		if !w.since.IsZero() {
 			failing++
 		}
 	}
-	return failing, len(has) - failing
+	return failing, len(all) - failing
+}
+
+// sudden says how many fail where nearly all do that were looked at since one of them began to: those that were well before are no
+// witnesses of what came then. Else it is 0.
+func (all witnesses) sudden() (most int) {
+	at := make([]int, len(all)+1) // how many of the first n fail
+	for n, w := range all {
+		at[n+1] = at[n]
+		if !w.since.IsZero() {
+			at[n+1]++
+		}
+	}
+	for _, w := range all {
+		if w.since.IsZero() {
+			continue
+		}
+		n := sort.Search(len(all), func(i int) bool { return all[i].began.Before(w.since) })
+		if failing := at[n]; failing >= suddenLeast && failing > suddenMost*(n-failing) {
+			most = max(most, failing)
+		}
+	}
+	return most
 }
 
 // keep forgets all links but these.

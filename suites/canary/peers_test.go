@@ -30,7 +30,7 @@ type consumers struct {
 
 func newConsumers(t *testing.T) *consumers {
 	w := &consumers{t: t, dark: map[string]string{}, o: map[string]*probes.Observation{}}
-	for _, dark := range []string{"", "path", "resolver", "txt", "api", "throttled"} {
+	for _, dark := range []string{"", "path", "resolver", "SERVFAIL", "REFUSED", "txt", "api", "throttled"} {
 		o := recorded(t, "consumer-only", "")
 		darken(o, dark)
 		w.o[dark] = o
@@ -96,6 +96,13 @@ func darken(o *probes.Observation, what string) {
 			for i := range it.Value {
 				l := &it.Value[i]
 				l.Outcome, l.RCode, l.Addrs, l.Chain = probes.TimedOut, "", nil, nil
+			}
+		}
+	case "SERVFAIL", "REFUSED":
+		for _, it := range []*probes.Item[[]probes.Lookup]{o.DNS.Private, o.DNS.Regional, o.DNS.Zonal} {
+			for i := range it.Value {
+				l := &it.Value[i]
+				l.Outcome, l.RCode, l.Addrs, l.Chain = probes.Outcome(what), what, nil, nil
 			}
 		}
 	case "txt":
@@ -299,5 +306,78 @@ func TestOnceKnowsWhoseFaultItIs(t *testing.T) {
 		if open := c.Incidents(); len(open) != 0 {
 			t.Errorf("%v", linksOf(open))
 		}
+	})
+}
+
+// Links of one service that recover one after the other leave the incident that they joined, and none is told anew.
+func TestWhoIsLastToRecoverStaysInItsIncident(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, sink := newConsumers(t), &heard{}
+		c, stop := run(t, Options{Look: w.look, Sinks: []Sink{sink}}, fleet(4, every(10*time.Second, time.Minute)))
+		time.Sleep(time.Minute)
+		w.set("path", names(4)...)
+		time.Sleep(time.Minute)
+		for _, link := range names(4) {
+			w.set("", link)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			for _, i := range c.Incidents() {
+				if i.Cause.Kind != Service {
+					t.Errorf("%s well: %v", link, linksOf(c.Incidents()))
+				}
+			}
+		}
+		if kinds := countKinds(sink.all()); kinds[Opened] != 1 || kinds[Cleared] != 1 || len(c.Incidents()) != 0 {
+			t.Errorf("%v, open %v", kinds, linksOf(c.Incidents()))
+		}
+		// The next time it is dark, it is told.
+		w.set("path", names(4)...)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if kinds := countKinds(sink.all()); kinds[Opened] != 2 {
+			t.Errorf("%v", kinds)
+		}
+		stop()
+	})
+}
+
+// A link that failed a round for a reason of its own just before all of its VPC went dark is confirmed while most others were last
+// looked at before: what they said then says nothing.
+func TestWhoFailedJustBeforeIsOfTheSameVPC(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, sink := newConsumers(t), &heard{}
+		w.vpcs, w.svcs = 5, 20
+		c, stop := run(t, Options{Look: w.look, Sinks: []Sink{sink}, Concurrency: 64}, fleet(100, every(20*time.Second, 5*time.Minute)))
+		time.Sleep(time.Minute)
+		var dark []string
+		for i := 2; i < 100; i += 5 {
+			dark = append(dark, fmt.Sprintf("link-%03d", i))
+		}
+		for _, first := range dark {
+			w.set("path", first)
+			for failed := false; !failed; time.Sleep(100 * time.Millisecond) {
+				synctest.Wait()
+				rounds := sink.of(first)
+				failed = rounds[len(rounds)-1].Outcome == Bad
+			}
+			time.Sleep(7 * time.Second)
+			w.set("path", dark...)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if open := linksOf(c.Incidents()); len(open) != 1 || !slices.Equal(open["reachability.tcp-interfaces/vpc/vpc-of-2"], dark) {
+				t.Errorf("%s: %v", first, open)
+			}
+			w.set("", names(100)...)
+			time.Sleep(5 * time.Minute)
+		}
+		synctest.Wait()
+		for _, c := range sink.all() {
+			if c.Kind == Opened && c.Incident.Cause.Kind != VPC {
+				t.Errorf("opened %s", c.Incident.Key)
+			}
+		}
+		stop()
 	})
 }

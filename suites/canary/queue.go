@@ -14,7 +14,8 @@ type queue struct {
 
 	mu      sync.Mutex
 	waiting []func(Sink) error
-	telling int // of those that were taken out to be told
+	links   map[string]*Change // those of kind Links that wait, by incident: newer ones take their places
+	telling int                // of those that were taken out to be told
 	dropped int
 	ended   bool
 }
@@ -26,13 +27,13 @@ const (
 )
 
 func newQueue(s Sink, problem func(error)) *queue {
-	q := &queue{sink: s, problem: problem, done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	q := &queue{sink: s, problem: problem, links: map[string]*Change{}, done: make(chan struct{}), wake: make(chan struct{}, 1)}
 	go q.run()
 	return q
 }
 
 // add never waits: what there is no room for is dropped, and told as a problem.
-func (q *queue) add(tell func(Sink) error, change bool) {
+func (q *queue) add(tell func(Sink) error, change bool) (added bool) {
 	q.mu.Lock()
 	most := maxRounds
 	if change {
@@ -42,9 +43,39 @@ func (q *queue) add(tell func(Sink) error, change bool) {
 		q.dropped++
 	} else {
 		q.waiting = append(q.waiting, tell)
+		added = true
 	}
 	q.mu.Unlock()
 	q.signal()
+	return added
+}
+
+// change adds a change. Of an incident's links a slow sink gets the newest: lists of thousands do not wait by the hundred.
+func (q *queue) change(c Change) {
+	key := c.Incident.Key
+	q.mu.Lock()
+	waits := q.links[key]
+	if c.Kind == Links && waits != nil {
+		*waits = c
+		q.mu.Unlock()
+		return
+	}
+	delete(q.links, key) // what comes after this one must not be told before it
+	if c.Kind == Links {
+		q.links[key] = &c
+	}
+	q.mu.Unlock()
+	taken := func() Change {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if q.links[key] == &c {
+			delete(q.links, key)
+		}
+		return c
+	}
+	if !q.add(func(s Sink) error { return s.Change(taken()) }, true) {
+		taken()
+	}
 }
 
 func (q *queue) signal() {

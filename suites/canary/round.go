@@ -37,6 +37,8 @@ type Round struct {
 	Maintenance string `json:"maintenance,omitempty"`
 	// Roots are the causes that it found, those that are not required too.
 	Roots []Root `json:"roots,omitempty"`
+	// LastGood is when the link's last good round ended, before a restart too where a store keeps it; zero: nobody knows of one.
+	LastGood time.Time `json:"lastGood,omitzero"`
 	// Bundle names the evidence bundle that it is kept in; see Options.Keep.
 	Bundle string `json:"bundle,omitempty"`
 

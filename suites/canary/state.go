@@ -3,7 +3,6 @@ package canary
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
@@ -22,6 +21,7 @@ type State struct {
 // LinkState is what is remembered of a link.
 type LinkState struct {
 	LastRound time.Time             `json:"lastRound"`
+	LastGood  time.Time             `json:"lastGood,omitzero"`
 	Causes    map[string]CauseState `json:"causes,omitempty"` // by key
 }
 
@@ -37,7 +37,7 @@ func (b *Board) State(now time.Time) *State {
 	defer b.mu.Unlock()
 	s := &State{Format: StateFormat, Saved: now.UTC(), Links: map[string]LinkState{}, Incidents: []Incident{}}
 	for link, at := range b.last {
-		l := LinkState{LastRound: at}
+		l := LinkState{LastRound: at, LastGood: b.good[link]}
 		for key, c := range b.cells[link] {
 			if l.Causes == nil {
 				l.Causes = map[string]CauseState{}
@@ -54,7 +54,8 @@ func (b *Board) State(now time.Time) *State {
 	return s
 }
 
-// Restore makes the board know what the State says, and nothing else. A State that contradicts itself is refused.
+// Restore makes the board know what the State says, and nothing else; Keep then ends what has no link any more. A State that
+// contradicts itself is refused.
 func (b *Board) Restore(s *State) error {
 	if s.Format != StateFormat {
 		return fmt.Errorf("canary state: format %.80q, expected %s", s.Format, StateFormat)
@@ -65,10 +66,19 @@ func (b *Board) Restore(s *State) error {
 		if incident.Key == "" || len(incident.Links) == 0 {
 			return fmt.Errorf("canary state: incident number %d has no key or no links", i+1)
 		}
-		fresh.incidents[incident.Key], fresh.told[incident.Key] = &incident, len(incident.Links)
+		if incident.Told == 0 {
+			incident.Told = incident.had() // it was kept by a version that did not count
+		}
+		fresh.incidents[incident.Key] = &incident
+		if incident.Open() && incident.had() > incident.Told {
+			fresh.telling[incident.Key] = &telling{wait: settleUsual, grew: s.Saved, people: s.Saved, record: s.Saved, fresh: true}
+		}
 	}
 	for link, l := range s.Links {
 		fresh.last[link] = l.LastRound
+		if !l.LastGood.IsZero() {
+			fresh.good[link] = l.LastGood
+		}
 		for key, c := range l.Causes {
 			if i := fresh.incidents[c.incident(key)]; c.Alarmed && (i == nil || !i.Open()) {
 				return fmt.Errorf("canary state: link %.80q alarms of %.200q, which is no open incident", link, key)
@@ -81,20 +91,8 @@ func (b *Board) Restore(s *State) error {
 			fresh.cells[link][key] = &kept
 		}
 	}
-	// An incident stays open by its links' causes: without them it could never end.
-	maps.DeleteFunc(fresh.incidents, func(incident string, i *Incident) bool {
-		i.Links = slices.DeleteFunc(i.Links, func(a Affected) bool {
-			for key, c := range fresh.cells[a.Link] {
-				if c.Alarmed && c.incident(key) == incident {
-					return false
-				}
-			}
-			return i.Open()
-		})
-		return len(i.Links) == 0
-	})
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.cells, b.incidents, b.told, b.last, b.peers = fresh.cells, fresh.incidents, fresh.told, fresh.last, fresh.peers
+	b.cells, b.incidents, b.telling, b.last, b.good, b.peers = fresh.cells, fresh.incidents, fresh.telling, fresh.last, fresh.good, fresh.peers
 	return nil
 }

@@ -30,6 +30,7 @@ type watcher struct {
 	times   timetable
 	known   *probes.Observation // the control plane as it was read last; nil before
 	knownAt time.Duration
+	missed  int           // how often the machine had stood still or the clock had jumped when the control plane was read last
 	readAt  time.Duration // when the control plane was read last, all of it
 	lost    bool          // it could not be since
 	roots   []Root        // of the last round that was told
@@ -107,8 +108,11 @@ func (w *watcher) round(ctx context.Context, h *hand) Round {
 		calls += r.Calls
 		// What makes an incident was read as often as it is counted: one answer of an API is one failure.
 		fresh = r.Outcome == Bad && (!known(r.Roots, w.roots) || w.bad < w.settings.Alarm.Failures)
+		// Nobody knows how old it is by now what was read before the machine slept.
+		fresh = fresh || missed != w.missed && len(w.c.reads) < cap(w.c.reads)
 	}
 	if fresh && ctx.Err() == nil {
+		w.missed = missed
 		now := w.look(w.sharing(ctx, r.Outcome == Bad), h, nil)
 		calls += now.Calls
 		if now.Outcome == Bad && !known(now.Roots, w.roots) && taken(now.Observation) && ctx.Err() == nil {
@@ -260,8 +264,21 @@ func (w *watcher) judge(o, known *probes.Observation) Round {
 	return r
 }
 
-// judge judges with as many others side by side as there are processors: more of them would only take memory.
+// judge judges what was observed, and again without secrets what is to be told.
 func (c *Canary) judge(o *probes.Observation, choice suites.Choice) Round {
+	r := c.judged(o, choice)
+	if r.Outcome == Good || c.o.Clean == nil {
+		return r
+	}
+	if clean := c.o.Clean(o); clean != nil {
+		r = c.judged(clean, choice)
+		r.Observation = o
+	}
+	return r
+}
+
+// judged judges with as many others side by side as there are processors: more of them would only take memory.
+func (c *Canary) judged(o *probes.Observation, choice suites.Choice) Round {
 	c.judging <- struct{}{}
 	defer func() { <-c.judging }()
 	return judge(o, c.catalogue, choice, c.o.FailOn)

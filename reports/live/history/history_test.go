@@ -210,3 +210,43 @@ func FuzzSpreads(f *testing.F) {
 		}
 	})
 }
+
+// What can't be read of an incident keeps nobody from writing what comes after it.
+func TestAnIncidentThatCanNotBeReadEndsToo(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "history.db")
+	h := open(t, path, Options{})
+	tell(t, h, canary.Change{Kind: canary.Opened, At: noon, Incident: incident(noon, "orders")})
+	synced(t, h)
+	if err := h.transact(t.Context(), func(w *writer) error {
+		_, err := w.exec("UPDATE incidents SET incident = x'00ff'")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h = open(t, path, Options{})
+	h.Restored(nil)
+	tell(t, h, at("orders", canary.Good, noon.Add(time.Minute)), at("orders", canary.Bad, noon.Add(2*time.Minute)))
+	synced(t, h)
+	if runs := runsOf(t, h, "orders"); strings.Join(words(runs), ", ") != "1 good, 1 bad" {
+		t.Errorf("%v", words(runs))
+	}
+}
+
+// Of an incident whose links change, the newest number and links are kept, and one line of what happened.
+func TestLinksOfAnIncidentAreKept(t *testing.T) {
+	t.Parallel()
+	h := open(t, filepath.Join(t.TempDir(), "history.db"), Options{})
+	i := incident(noon, "orders")
+	tell(t, h, canary.Change{Kind: canary.Opened, At: noon, Incident: i})
+	i.Links = append([]canary.Affected{{Link: "billing", Since: noon}}, i.Links...)
+	tell(t, h, canary.Change{Kind: canary.Links, At: noon.Add(5 * time.Second), Incident: i})
+	synced(t, h)
+	past, err := h.Incidents(t.Context(), "billing", noon, 10)
+	if err != nil || len(past) != 1 || past[0].Most != 2 || len(past[0].Links) != 2 {
+		t.Errorf("%+v %v", past, err)
+	}
+}

@@ -115,11 +115,11 @@ func (w *writer) lapse(l *lapse) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
-	var i canary.Incident
-	if err == nil {
-		err = json.Unmarshal(b, &i)
+	if err != nil {
+		return err
 	}
-	if err == nil {
+	var i canary.Incident
+	if json.Unmarshal(b, &i) == nil { // else it ends all the same, and what can't be read stays as it is
 		i.Ended, i.Why = l.at, "the canary's state does not know it any more"
 		b, err = json.Marshal(i)
 	}

@@ -203,7 +203,7 @@ func (w *writer) change(c *canary.Change) error {
 				return err
 			}
 		}
-		i.Links = i.Links[:min(n, maxLinks)]
+		i.Links, i.Left = i.Links[:min(n, maxLinks)], nil
 		b, err := json.Marshal(i)
 		if err != nil {
 			return err
@@ -216,6 +216,9 @@ func (w *writer) change(c *canary.Change) error {
 			DO UPDATE SET ended = excluded.ended, most = max(most, excluded.most), incident = excluded.incident`, i.Key, opened, ended, n, b); err != nil {
 			return err
 		}
+	}
+	if c.Kind == canary.Links {
+		return nil // the incident has them
 	}
 	_, err := w.exec("INSERT INTO changes (at, kind, key, opened, links) VALUES (?,?,?,?,?)", c.At.UnixMicro(), string(c.Kind), i.Key, opened, n)
 	return err

@@ -1,0 +1,112 @@
+package main_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+)
+
+// A peer that sends back what it was sent: the secrets of the link file that it was sent are in nothing that the canary tells
+// or keeps.
+func TestTheCanaryTellsNoSecretOfAnEcho(t *testing.T) {
+	t.Parallel()
+	echo, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = echo.Close() })
+	go func() {
+		for {
+			c, err := echo.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				_, _ = io.Copy(c, io.LimitReader(c, 64<<10))
+			}()
+		}
+	}()
+	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready := make(chan struct{})
+	resolver := &dns.Server{PacketConn: packets, NotifyStartedFunc: func() { close(ready) }, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
+		m := new(dns.Msg).SetReply(q)
+		if q.Question[0].Qtype == dns.TypeA {
+			m.Answer = append(m.Answer, &dns.A{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 60}, A: net.IPv4(127, 0, 0, 1)})
+		}
+		_ = w.WriteMsg(m)
+	})}
+	served := make(chan error, 1)
+	go func() { served <- resolver.ActivateAndServe() }()
+	<-ready
+	t.Cleanup(func() {
+		_ = resolver.Shutdown()
+		<-served
+	})
+	const query, token = "qu3ry-s3cr3t-1", "h3ad3r-s3cr3t-2"
+	dir := t.TempDir()
+	port := echo.Addr().(*net.TCPAddr).Port
+	text := fmt.Sprintf(`apiVersion: linkassay/v1
+canary: {interval: 1s, controlInterval: 1m, alarm: {failures: 2, of: 3}, clear: 2}
+links:
+- name: echo
+  region: us-east-1
+  provider: {access: none, account: "111111111111", serviceName: com.amazonaws.vpce.us-east-1.vpce-svc-0123456789abcdef0}
+  consumer: {access: none, account: "222222222222", endpointId: vpce-0123456789abcdef0}
+  privateDNSName: api.example.com
+  ports: [{port: %d, http: {path: "/?token=%s", headers: {Authorization: "Bearer %s"}}}]
+  vantages: [{name: here, from: local, resolver: %q}]
+  publicDNS: {from: "socks5://127.0.0.1:1"}
+  timeouts: {dns: 1s}
+`, port, query, token, packets.LocalAddr())
+	for name, content := range map[string]string{"links.yaml": text, "told.sh": "#!/bin/sh\ncat >> " + filepath.Join(dir, "alerts") + "\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shell, state := bare(t), filepath.Join(dir, "state.json")
+	var said strings.Builder
+	for _, code := range []int{0, 1} {
+		out, got := shell.run(t, binary, "canary", "-f", filepath.Join(dir, "links.yaml"), "--once", "--state", state, "--history", filepath.Join(dir, "h.db"),
+			"--bundles", filepath.Join(dir, "ev"), "--ledger", filepath.Join(dir, "runs"), "--alert-command", filepath.Join(dir, "told.sh"))
+		if got != code {
+			t.Errorf("exit code %d, expected %d", got, code)
+		}
+		said.WriteString(out)
+	}
+	if !strings.Contains(said.String(), "malformed HTTP status code") {
+		t.Errorf("the echo was not heard:\n%s", said.String())
+	}
+	texts := map[string]string{"stdout and stderr": said.String()}
+	if err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() || filepath.Base(path) == "links.yaml" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		texts[strings.TrimPrefix(path, dir+"/")] = string(b)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"alerts", "state.json", "h.db", "runs/entries/0000000001.json"} {
+		if texts[name] == "" {
+			t.Errorf("there is no %s to look into", name)
+		}
+	}
+	for name, text := range texts {
+		for _, secret := range []string{query, token} {
+			if i := strings.Index(text, secret); i >= 0 {
+				t.Errorf("%s holds %q: …%q", name, secret, text[max(0, i-100):min(len(text), i+50)])
+			}
+		}
+	}
+}
