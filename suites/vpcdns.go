@@ -105,35 +105,47 @@ func skipWithoutName(c *C, o *probes.Observation) {
 	}
 }
 
-// judgeResolvers looks for an answer at each vantage. That AWS's public names fail like any other says that it is the resolver; an
-// error for the private name alone may be its zone's.
+// Deaf says whether the resolver of a vantage gave no answer, as dns.resolver-answers judges it.
+func Deaf(o *probes.Observation, vantage string) bool {
+	regional, _ := value(o.DNS.Regional)
+	zonal, _ := value(o.DNS.Zonal)
+	private, _ := value(o.DNS.Private)
+	_, answered, _ := resolverAt(vantage, slices.Concat(regional, zonal), private)
+	return answered == nil
+}
+
+// resolverAt finds the lookup that shows that the vantage's resolver answers, the first answer that is an error, and the first lookup at
+// all. That AWS's public names fail like any other says that it is the resolver; an error for the private name alone may be its zone's,
+// and so shows that it answers.
+func resolverAt(vantage string, public, private []probes.Lookup) (first, answered, failed *probes.Lookup) {
+	publicFailed := false
+	for i, l := range slices.Concat(public, private) {
+		if l.Vantage != vantage {
+			continue
+		}
+		if first == nil || couldNotAsk(first.Outcome) {
+			first = &l
+		}
+		switch {
+		case l.Outcome == probes.OK || l.RCode != "" && !l.ResolverFailed():
+			return first, &l, nil
+		case l.RCode != "" && failed == nil:
+			failed, publicFailed = &l, i < len(public)
+		}
+	}
+	if !publicFailed {
+		return first, failed, nil
+	}
+	return first, nil, failed
+}
+
+// judgeResolvers looks for an answer at each vantage.
 func judgeResolvers(c *C, vantages []string, public, private []probes.Lookup) {
 	if len(vantages) == 0 {
 		c.Skip("no vantage is expected to reach the link")
 	}
 	for _, vantage := range vantages {
-		var first, answered, failed *probes.Lookup
-		var publicFailed bool
-		for i, l := range slices.Concat(public, private) {
-			if l.Vantage != vantage {
-				continue
-			}
-			if first == nil || couldNotAsk(first.Outcome) {
-				first = &l
-			}
-			switch {
-			case l.Outcome == probes.OK || l.RCode != "" && !l.ResolverFailed():
-				answered = &l
-			case l.RCode != "" && failed == nil:
-				failed, publicFailed = &l, i < len(public)
-			}
-			if answered != nil {
-				break
-			}
-		}
-		if answered == nil && !publicFailed {
-			answered = failed
-		}
+		first, answered, failed := resolverAt(vantage, public, private)
 		switch {
 		case answered != nil:
 			c.Fact(vantage, "%s answers over %s", answered.Server, or(answered.Transport, "an unknown transport"))

@@ -65,8 +65,11 @@ the count from one invocation to the next, and the exit code is 1 only while an 
 			if err := errors.Join(f.check(), f.history.check(cmd.Flags().Changed), f.bundles.check(cmd.Flags().Changed)); err != nil {
 				return err
 			}
-			follow := followFleet(f.path)
-			defer follow.end()
+			var follow *follower
+			if !f.once && !f.checkConfig {
+				follow = followFleet(f.path)
+				defer follow.end()
+			}
 			links, err := a.loadFleet(cmd.Context(), f.path)
 			switch {
 			case err != nil && cmd.Context().Err() != nil:
@@ -195,8 +198,8 @@ func (a *app) canary(ctx context.Context, links []provision.Link, f *canaryFlags
 	watch(links)
 	o := canary.Options{
 		Look: sight.look, Clean: clean, Catalogue: suites.Catalogue(), Selection: selection, FailOn: suites.Severity(f.failOn),
-		Concurrency: f.concurrency, Problem: problems.add, Restored: func(open []canary.Incident) {
-			metrics.Restore(open)
+		Concurrency: f.concurrency, Problem: problems.add, Restored: func(open []canary.Incident, links map[string]canary.LinkState) {
+			metrics.Restore(open, links)
 			pages.Restore(open)
 		},
 		Sinks: []canary.Sink{&untilClosed{Sink: memory.runbooks.In(live.NewLines(out, f.quiet)), end: cancel}, metrics, pages},

@@ -50,8 +50,8 @@ func (a *app) openMemory(ctx context.Context, f *canaryFlags, selection suites.S
 // attach makes the canary use it.
 func (m *canaryMemory) attach(o *canary.Options, pages *live.Status) {
 	restored := o.Restored
-	o.Restored = func(open []canary.Incident) {
-		restored(open)
+	o.Restored = func(open []canary.Incident, links map[string]canary.LinkState) {
+		restored(open, links)
 		if m.past != nil {
 			m.past.Restored(open)
 		}

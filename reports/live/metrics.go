@@ -106,10 +106,18 @@ func (m *Metrics) WriteTextfile(path string) error {
 	return replace(path, b.Bytes(), 0o644)
 }
 
-// Restore takes over what is open from before this process.
-func (m *Metrics) Restore(open []canary.Incident) {
+// Restore takes over from before this process what is open, and when links had their last rounds.
+func (m *Metrics) Restore(open []canary.Incident, links map[string]canary.LinkState) {
 	for _, i := range open {
 		m.take(i)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for link, l := range links {
+		if m.watched == nil || m.watched[link] {
+			f := m.figures(link)
+			f.lastRound, f.lastSuccess = l.LastRound, l.LastGood
+		}
 	}
 }
 
@@ -154,9 +162,6 @@ func (m *Metrics) Round(r canary.Round) error {
 	m.calls += r.Calls
 	f.rounds++
 	f.maintenance = r.Maintenance != ""
-	if f.lastSuccess.IsZero() {
-		f.lastSuccess = r.LastGood // of before a restart
-	}
 	if r.Observation != nil {
 		f.interval = time.Duration(r.Observation.Link.Canary.WithDefaults().Interval)
 	}

@@ -44,7 +44,7 @@ func seriesTexts() [seriesCount][2]string {
 		seriesMaintenance: {"link_maintenance", "Whether the last round was in a maintenance window (1)."},
 		seriesInterval:    {"link_interval_seconds", "Time from one round of the link to the next, as configured."},
 		seriesControlAge:  {"link_control_age_seconds", "Age of the control plane that the last round was judged with."},
-		seriesLastRound:   {"link_last_round_timestamp_seconds", "When the last round ended, whatever it came to."},
+		seriesLastRound:   {"link_last_round_timestamp_seconds", "When the last round ended that was not interrupted, whatever it came to."},
 		seriesLastSuccess: {"link_last_success_timestamp_seconds", "When the last good round ended."},
 		seriesCertificate: {"link_certificate_expiry_timestamp_seconds", "When the first certificate of a chain that the link showed expires."},
 		seriesVerified:    {"link_domain_verified", "Whether the private DNS name's domain is verified (1); absent while nobody knows."},

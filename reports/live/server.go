@@ -94,6 +94,8 @@ type guards struct{ tls, users bool }
 func guardsOf(path string) guards {
 	var c struct {
 		TLS *struct {
+			Cert       string `yaml:"cert"`
+			CertFile   string `yaml:"cert_file"`
 			ClientAuth string `yaml:"client_auth_type"`
 		} `yaml:"tls_server_config"`
 		Users map[string]string `yaml:"basic_auth_users"`
@@ -102,8 +104,9 @@ func guardsOf(path string) guards {
 	if path == "" || err != nil || yaml.Unmarshal(b, &c) != nil {
 		return guards{}
 	}
-	certified := c.TLS != nil && c.TLS.ClientAuth == "RequireAndVerifyClientCert"
-	return guards{tls: c.TLS != nil, users: len(c.Users) > 0 || certified}
+	tls := c.TLS != nil && c.TLS.Cert+c.TLS.CertFile != "" // else it is plain HTTP, whatever the other settings
+	certified := tls && c.TLS.ClientAuth == "RequireAndVerifyClientCert"
+	return guards{tls: tls, users: len(c.Users) > 0 || certified}
 }
 
 // Failed gets what ended the server, or is closed when Close did.

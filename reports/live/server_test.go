@@ -123,14 +123,14 @@ func TestServerSaysWhatIsMissing(t *testing.T) {
 	const users = "basic_auth_users:\n  reader: $2y$04$Oe1ngRvMBjm8Hb7K6Frg7u7Oj2QXMEEEwGYzO2y9VhMVsyKk5yGGm\n"
 	for name, text := range map[string]string{
 		"cert.pem": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), "key.pem": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})),
-		"empty": "{}\n", "tls": tlsPart, "users": users, "both": tlsPart + users,
+		"empty": "{}\n", "tls": tlsPart, "users": users, "both": tlsPart + users, "no certificate": "tls_server_config: {min_version: TLS13}\n" + users,
 		"certified": "tls_server_config: {cert_file: cert.pem, key_file: key.pem, client_ca_file: cert.pem, client_auth_type: RequireAndVerifyClientCert}\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for config, want := range map[string]string{"": "TLS and users", "empty": "TLS and users", "tls": "users", "users": "TLS", "both": "", "certified": ""} {
+	for config, want := range map[string]string{"": "TLS and users", "empty": "TLS and users", "tls": "users", "users": "TLS", "no certificate": "TLS", "both": "", "certified": ""} {
 		path := config
 		if config != "" {
 			path = filepath.Join(dir, config)

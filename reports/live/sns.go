@@ -164,7 +164,7 @@ func fifoID(key string) string {
 func deduplication(c canary.Change) string {
 	what := c.Incident.Key + "\n" + string(c.Kind) + "\n" + strconv.Itoa(c.Incident.Flaps)
 	if c.Kind == canary.Spread {
-		what += "\n" + strconv.Itoa(bits.Len(uint(len(c.Incident.Links))))
+		what += "\n" + strconv.Itoa(bits.Len(uint(len(c.Incident.Links)+len(c.Incident.Left))))
 	}
 	sum := sha256.Sum256([]byte(what))
 	return hex.EncodeToString(sum[:])

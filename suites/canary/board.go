@@ -308,13 +308,6 @@ func (b *Board) Incidents() []Incident {
 	return open
 }
 
-// lastGood says when a link's last good round ended; zero: nobody knows of one.
-func (b *Board) lastGood(link string) time.Time {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.good[link]
-}
-
 // lastRounds says when the last round of each link ended.
 func (b *Board) lastRounds() map[string]time.Time {
 	b.mu.Lock()

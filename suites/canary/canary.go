@@ -34,13 +34,15 @@ type Options struct {
 	FailOn    suites.Severity  // see suites.Summarize
 	Sinks     []Sink
 	Store     Store // nil: nothing is kept
-	// Restored gets the incidents that were open before, once, when the store was read; nil: nobody asks.
-	Restored func(open []Incident)
+	// Restored gets the incidents that were open before and what was known of links, once, when the store was read; nil: nobody
+	// asks.
+	Restored func(open []Incident, links map[string]LinkState)
 	// Keep names the evidence bundle that a round is kept in, "" for none; the changes are those that the round made. It is
 	// called in the rounds' way, concurrently, and must not wait. nil: no round is kept.
 	Keep func(r Round, changes []Change) string
 	// Clean returns a copy of an Observation without secrets that a remote end sent back, or nil where there are none to look for.
-	// What is not good is judged by it: reasons and facts go far. It must not change the Observation. nil: nothing is secret.
+	// What is told of causes has the reasons, facts and fixes of judging that: they go far. What the round comes to does not
+	// depend on it. It must not change the Observation. nil: nothing is secret.
 	Clean func(o *probes.Observation) *probes.Observation
 	// Concurrency bounds the rounds side by side; default 1024: of a fleet a part may be waiting for what never answers.
 	Concurrency int
@@ -120,6 +122,7 @@ func (c *Canary) Run(ctx context.Context, links []provision.Link) error {
 	var beside sync.WaitGroup
 	beside.Go(func() { c.pulse.watch(background) })
 	beside.Go(func() { c.saveNowAndThen(background) })
+	beside.Go(func() { c.tellWhatIsDue(background) })
 
 	c.mu.Lock()
 	c.running, c.pacer = ctx, newPacer(c)
@@ -246,7 +249,6 @@ func (c *Canary) publish(r Round, settings provision.Canary) {
 // takeIn takes a round in, tells everybody of it, and returns what it changed.
 func (c *Canary) takeIn(r Round, settings provision.Canary, apply func(Round, provision.Canary) []Change) []Change {
 	changes := apply(r, settings)
-	r.LastGood = c.board.lastGood(r.Link)
 	if c.o.Keep != nil {
 		if r.Bundle = c.o.Keep(r, changes); r.Bundle != "" {
 			c.board.shownBy(changes, r.Bundle)
@@ -261,6 +263,24 @@ func (c *Canary) takeIn(r Round, settings provision.Canary, apply func(Round, pr
 func (c *Canary) tell(change Change) {
 	for _, q := range c.out {
 		q.change(change)
+	}
+}
+
+// tellWhatIsDue tells of links that joined or left incidents when no round comes that could.
+func (c *Canary) tellWhatIsDue(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		c.order.Lock()
+		for _, change := range c.board.Due(c.o.Now().UTC()) {
+			c.tell(change)
+		}
+		c.order.Unlock()
 	}
 }
 
@@ -311,7 +331,7 @@ func (c *Canary) restore(ctx context.Context, links []provision.Link) ([]Change,
 	gone := c.board.Keep(names, c.o.Now().UTC())
 	c.resumed = c.board.lastRounds()
 	if c.o.Restored != nil {
-		c.o.Restored(c.board.Incidents())
+		c.o.Restored(c.board.Incidents(), c.board.State(c.o.Now()).Links)
 	}
 	return gone, nil
 }

@@ -373,45 +373,70 @@ func TestAWindowOfTheLinkFileIsOne(t *testing.T) {
 	})
 }
 
-// What a remote end sends back may hold a secret of the link file: what is told is judged without.
+// What a remote end sends back may hold a secret of the link file: what is told has the words of judging without it, of what the link file
+// accepts too, and what a round comes to does not depend on that.
 func TestWhatIsToldIsJudgedWithoutSecrets(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		const secret = "hunter2-hunter2"
-		sink, o := &heard{}, recorded(t, "healthy", "link-000")
-		for i := range o.Reach.HTTP.Value {
-			o.Reach.HTTP.Value[i].Outcome, o.Reach.HTTP.Value[i].Detail, o.Reach.HTTP.Value[i].Status = probes.Failed, "malformed HTTP status code "+secret, 0
-		}
-		cleaned := 0
-		clean := func(o *probes.Observation) *probes.Observation {
-			cleaned++
-			c := *o
-			exchanges := slices.Clone(o.Reach.HTTP.Value)
-			for i := range exchanges {
-				exchanges[i].Detail = strings.ReplaceAll(exchanges[i].Detail, secret, "(hidden)")
+	const secret = "hunter2-hunter2"
+	var failing []string
+	for _, accepted := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			sink, o := &heard{}, recorded(t, "healthy", "link-000")
+			for i := range o.Reach.HTTP.Value {
+				o.Reach.HTTP.Value[i].Outcome, o.Reach.HTTP.Value[i].Detail, o.Reach.HTTP.Value[i].Status = probes.Failed, "malformed HTTP status code "+secret, 0
 			}
-			c.Reach.HTTP = &probes.Item[[]probes.Exchange]{Started: o.Reach.HTTP.Started, Value: exchanges}
-			return &c
-		}
-		look := func(context.Context, provision.Link, *probes.Observation) (*probes.Observation, int64) {
-			mine := *o
-			mine.Started, mine.Finished = time.Now(), time.Now()
-			return &mine, 0
-		}
-		_, stop := run(t, Options{Look: look, Clean: clean, Sinks: []Sink{sink}}, fleet(1, every(10*time.Second, time.Minute)))
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		stop()
-		told, err := json.Marshal(sink.changes)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := sink.of("link-000")[0]
-		rounds := fmt.Sprintf("%+v %+v", r.Roots, r.Judged())
-		if cleaned == 0 || len(sink.changes) == 0 || !strings.Contains(string(told), "(hidden)") || strings.Contains(string(told), secret) || strings.Contains(rounds, secret) {
-			t.Errorf("cleaned %d times; told %s; %s", cleaned, told, rounds)
-		}
-	})
+			if accepted {
+				for _, check := range failing {
+					o.Link.Accept = append(o.Link.Accept, provision.Acceptance{Check: check, Reason: "known", Expires: "2099-01-01"})
+				}
+			}
+			clean := func(o *probes.Observation) *probes.Observation {
+				c := *o
+				exchanges := slices.Clone(o.Reach.HTTP.Value)
+				for i := range exchanges {
+					exchanges[i].Detail = strings.ReplaceAll(exchanges[i].Detail, secret, "(hidden)")
+				}
+				c.Reach.HTTP = &probes.Item[[]probes.Exchange]{Started: o.Reach.HTTP.Started, Value: exchanges}
+				c.Consumer.Endpoint = &probes.Item[probes.Endpoint]{Error: &probes.Failure{Class: probes.FailDenied}} // which is all that it could be judged by
+				return &c
+			}
+			look := func(_ context.Context, _ provision.Link, known *probes.Observation) (*probes.Observation, int64) {
+				mine := *o
+				mine.Started, mine.Finished = time.Now(), time.Now()
+				if known != nil {
+					mine.Known = known.Started
+				}
+				return &mine, 0
+			}
+			_, stop := run(t, Options{Look: look, Clean: clean, Sinks: []Sink{sink}}, fleet(1, every(10*time.Second, 10*time.Minute)))
+			time.Sleep(5 * time.Minute)
+			synctest.Wait()
+			stop()
+			changes, err := json.Marshal(sink.changes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts := string(changes)
+			for _, r := range sink.of("link-000") {
+				if r.Outcome == Interrupted {
+					continue
+				}
+				if want := map[bool]Outcome{false: Bad, true: Good}[accepted]; r.Outcome != want || len(r.Roots) == 0 {
+					t.Errorf("%s, expected %s; %d roots", r.Outcome, want, len(r.Roots))
+				}
+				texts += fmt.Sprintf("%+v %+v\n", r.Roots, r.Judged())
+				for _, root := range r.Roots {
+					failing = append(failing, root.Cause.Check)
+				}
+			}
+			if strings.Contains(texts, secret) {
+				i := strings.Index(texts, secret)
+				t.Errorf("accepted %v: told %s", accepted, texts[max(0, i-300):i+20])
+			}
+		})
+		slices.Sort(failing)
+		failing = slices.Compact(failing)
+	}
 }
 
 func TestASlowSinkHoldsNobodyUp(t *testing.T) {

@@ -150,12 +150,8 @@ func idOf(o *probes.Observation, kind Kind) string {
 
 // deafVantage is the first vantage of the link whose resolver answered nothing but errors, or the first.
 func deafVantage(o *probes.Observation) (v provision.Vantage) {
-	answered := map[string]bool{}
-	for _, l := range slices.Concat(valueOf(o.DNS.Regional), valueOf(o.DNS.Zonal), valueOf(o.DNS.Private)) {
-		answered[l.Vantage] = answered[l.Vantage] || l.Outcome == probes.OK || l.RCode != "" && !l.ResolverFailed()
-	}
 	for _, x := range o.Link.Vantages {
-		if !answered[x.Name] {
+		if suites.Deaf(o, x.Name) {
 			return x
 		}
 	}

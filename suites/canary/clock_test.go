@@ -206,6 +206,41 @@ func TestTheControlPlaneIsReadAgainAfterASleep(t *testing.T) {
 	})
 }
 
+// Where the network is not there yet after a sleep, nothing is judged by what was known before it, however good that was.
+func TestWhatWasKnownBeforeASleepIsOld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, sink := newWorld(t), &heard{}
+		var ahead atomic.Int64
+		now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		_, stop := run(t, Options{Look: w.look, Sinks: []Sink{sink}, Now: now}, fleet(1, every(10*time.Second, time.Hour)))
+		time.Sleep(5 * time.Minute)
+		w.set("healthy", "", true) // the API does not answer
+		ahead.Add(int64(8 * time.Hour))
+		woke := now()
+		time.Sleep(time.Minute)
+		w.set("healthy", "", false)
+		time.Sleep(15 * time.Minute)
+		synctest.Wait()
+		stop()
+		untold, good := 0, 0
+		for _, r := range sink.of("link-000") {
+			switch {
+			case r.Started.Before(woke):
+			case r.Outcome == Untold && r.ControlAge > 8*time.Hour:
+				untold++
+			case r.Outcome == Good && untold > 0 && r.ControlAge > time.Hour:
+				t.Errorf("good, with a control plane %s old", r.ControlAge)
+			case r.Outcome == Good:
+				good++
+			}
+		}
+		if untold == 0 || good == 0 || len(sink.changes) != 0 {
+			t.Errorf("%d could not tell, %d good, changes %q", untold, good, sink.kinds())
+		}
+	})
+}
+
 // A canary that has to wait for a processor takes answers for late that were there: what it finds new then is no failure, and what it
 // knew goes on.
 func TestABusyHostFindsNothingNew(t *testing.T) {

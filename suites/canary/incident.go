@@ -33,6 +33,8 @@ type Incident struct {
 	Left []Affected `json:"left,omitempty"`
 	// Told is how many links people were told of.
 	Told int `json:"told,omitempty"`
+	// Settling means that people know of its beginning, and nobody knows yet how far it goes.
+	Settling bool `json:"settling,omitempty"`
 }
 
 // Affected is a link of an incident.

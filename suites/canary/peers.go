@@ -140,22 +140,23 @@ func (all witnesses) count() (failing, well int) {
 }
 
 // sudden says how many fail where nearly all do that were looked at since one of them began to: those that were well before are no
-// witnesses of what came then. Else it is 0.
+// witnesses of what came then. Neither are those that failed before. Else it is 0.
 func (all witnesses) sudden() (most int) {
-	at := make([]int, len(all)+1) // how many of the first n fail
+	var began []time.Time           // of failures, the last one first
+	well := make([]int, len(all)+1) // how many of the first n are well
 	for n, w := range all {
-		at[n+1] = at[n]
-		if !w.since.IsZero() {
-			at[n+1]++
+		well[n+1] = well[n]
+		if w.since.IsZero() {
+			well[n+1]++
+		} else {
+			began = append(began, w.since)
 		}
 	}
-	for _, w := range all {
-		if w.since.IsZero() {
-			continue
-		}
-		n := sort.Search(len(all), func(i int) bool { return all[i].began.Before(w.since) })
-		if failing := at[n]; failing >= suddenLeast && failing > suddenMost*(n-failing) {
-			most = max(most, failing)
+	slices.SortFunc(began, func(a, b time.Time) int { return b.Compare(a) })
+	for failing, since := range began {
+		n := sort.Search(len(all), func(i int) bool { return all[i].began.Before(since) })
+		if failing+1 >= suddenLeast && failing+1 > suddenMost*well[n] {
+			most = max(most, failing+1)
 		}
 	}
 	return most

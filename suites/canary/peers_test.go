@@ -355,7 +355,7 @@ func TestWhoFailedJustBeforeIsOfTheSameVPC(t *testing.T) {
 		for i := 2; i < 100; i += 5 {
 			dark = append(dark, fmt.Sprintf("link-%03d", i))
 		}
-		for _, first := range dark {
+		for _, first := range dark[5:9] { // of which one is looked at when half of the others were not
 			w.set("path", first)
 			for failed := false; !failed; time.Sleep(100 * time.Millisecond) {
 				synctest.Wait()
@@ -370,7 +370,7 @@ func TestWhoFailedJustBeforeIsOfTheSameVPC(t *testing.T) {
 				t.Errorf("%s: %v", first, open)
 			}
 			w.set("", names(100)...)
-			time.Sleep(5 * time.Minute)
+			time.Sleep(2 * time.Minute)
 		}
 		synctest.Wait()
 		for _, c := range sink.all() {

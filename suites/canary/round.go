@@ -37,8 +37,6 @@ type Round struct {
 	Maintenance string `json:"maintenance,omitempty"`
 	// Roots are the causes that it found, those that are not required too.
 	Roots []Root `json:"roots,omitempty"`
-	// LastGood is when the link's last good round ended, before a restart too where a store keeps it; zero: nobody knows of one.
-	LastGood time.Time `json:"lastGood,omitzero"`
 	// Bundle names the evidence bundle that it is kept in; see Options.Keep.
 	Bundle string `json:"bundle,omitempty"`
 
@@ -82,7 +80,7 @@ func judge(o *probes.Observation, catalogue *suites.Compiled, choice suites.Choi
 	case s.RequiredUntold > 0:
 		r.Outcome, r.Reason = Untold, whyUntold(verdicts, failOn)
 	case s.Passed == 0:
-		r.Outcome, r.Reason = Untold, "nothing could be verified"
+		r.Outcome, r.Reason = Untold, nothingVerified
 	default:
 		r.Outcome = Good
 	}
@@ -96,6 +94,9 @@ func judge(o *probes.Observation, catalogue *suites.Compiled, choice suites.Choi
 	}
 	return r
 }
+
+// nothingVerified is why a round could not be told of which no check could be.
+const nothingVerified = "nothing could be verified"
 
 // whyUntold is the reason of the first required check that could not be told.
 func whyUntold(verdicts []suites.Verdict, failOn suites.Severity) string {

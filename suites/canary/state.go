@@ -70,8 +70,8 @@ func (b *Board) Restore(s *State) error {
 			incident.Told = incident.had() // it was kept by a version that did not count
 		}
 		fresh.incidents[incident.Key] = &incident
-		if incident.Open() && incident.had() > incident.Told {
-			fresh.telling[incident.Key] = &telling{wait: settleUsual, grew: s.Saved, people: s.Saved, record: s.Saved, fresh: true}
+		if incident.Open() && incident.Settling {
+			fresh.telling[incident.Key] = &telling{wait: settleUsual, grew: s.Saved, people: s.Saved, record: s.Saved}
 		}
 	}
 	for link, l := range s.Links {

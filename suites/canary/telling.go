@@ -14,40 +14,47 @@ type telling struct {
 	people time.Time     // when people were told, or when it began to grow again
 	record time.Time     // when anybody was told of the links
 	stale  bool          // they are others since
-	fresh  bool          // people know of its beginning, and nobody knows yet how far it goes
 }
 
 // How an incident's links are told while they join and leave.
 const (
-	recordEvery = 5 * time.Second // at most
-	lookEvery   = time.Second     // for what is due
-	setBack     = 5 * time.Second // a clock that shows so much less was set back
-	settleMost  = 3               // intervals until people are told, though links still join
-	settleUsual = time.Minute     // after a restart, when nobody knows the links' intervals
+	recordEvery = 5 * time.Second  // at most
+	lookEvery   = time.Second      // for what is due
+	setBack     = 5 * time.Second  // a clock that shows so much less was set back
+	settleMost  = 3                // intervals until people are told, though links still join
+	settleUsual = time.Minute      // after a restart, when nobody knows the links' intervals
+	settleLong  = 10 * time.Minute // the longest interval that is waited for
 )
 
 // moved notes that a link joined the incident, or left it when wait is zero.
 func (b *Board) moved(key string, wait time.Duration, at time.Time) {
 	t := b.telling[key]
 	if t == nil {
-		t = &telling{wait: wait, grew: at, people: at, record: at}
+		t = &telling{grew: at, people: at, record: at}
 		b.telling[key] = t
 	}
 	t.stale = true
 	if wait > 0 {
-		t.wait, t.grew = max(t.wait, wait), at
+		t.wait, t.grew = max(t.wait, min(wait, settleLong)), at
 	}
 }
 
-// told notes that people are told of the incident as it is now.
-func (b *Board) told(i *Incident, at time.Time, fresh bool) {
-	i.Told = i.had()
+// told notes that people are told of the incident as it is now: that it begins, or how far it goes.
+func (b *Board) told(i *Incident, at time.Time, begins bool) {
+	i.Told, i.Settling = i.had(), begins
 	t := b.telling[i.Key]
 	if t == nil {
 		t = &telling{grew: at}
 		b.telling[i.Key] = t
 	}
-	t.people, t.record, t.stale, t.fresh = at, at, false, fresh
+	t.people, t.record, t.stale = at, at, false
+}
+
+// Due says what is to be told by now of incidents that links joined or left, where no round says it.
+func (b *Board) Due(now time.Time) []Change {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.due(now)
 }
 
 // due says what is to be told of incidents that links joined or left. People are told once when an incident that began has all of
@@ -69,23 +76,26 @@ func (b *Board) due(now time.Time) (changes []Change) {
 		}
 		settled := now.Sub(t.grew) >= t.wait || now.Sub(t.people) >= settleMost*t.wait
 		switch {
-		case settled && b.wider(i, t):
+		case settled && i.wider():
 			b.told(i, now, false)
 			changes = append(changes, Change{Kind: Spread, At: now, Incident: i.clone()})
 		case t.stale && now.Sub(t.record) >= recordEvery:
 			t.record, t.stale = now, false
 			changes = append(changes, Change{Kind: Links, At: now, Incident: i.clone()})
 		}
-		if settled && !t.stale {
-			delete(b.telling, key)
+		if settled {
+			i.Settling = false
+			if !t.stale {
+				delete(b.telling, key)
+			}
 		}
 	}
 	return changes
 }
 
 // wider says whether people should know that the incident has more links than they were told.
-func (b *Board) wider(i *Incident, t *telling) bool {
-	return t.fresh && i.had() > i.Told || i.had() >= 2*i.Told
+func (i *Incident) wider() bool {
+	return i.Settling && i.had() > i.Told || i.had() >= 2*i.Told
 }
 
 // complete gives changes that came about at one moment the links that their incidents have in the end, and adds what is to be told
@@ -104,7 +114,7 @@ func (b *Board) complete(changes []Change, at time.Time) []Change {
 		i, t := b.incidents[key], b.telling[key]
 		switch {
 		case i == nil || !i.Open() || !t.stale:
-		case b.wider(i, t):
+		case i.wider():
 			b.told(i, at, false)
 			changes = append(changes, Change{Kind: Spread, At: at, Incident: i.clone()})
 		default:

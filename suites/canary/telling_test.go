@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/linkassay/linkassay/provision"
 	"github.com/linkassay/linkassay/suites"
 )
 
@@ -203,6 +204,55 @@ func TestOnceTellsAllLinksAtOnce(t *testing.T) {
 		if got := sink.all(); len(got) != 1 || got[0].Kind != Cleared || len(got[0].Incident.Links) != 9 {
 			t.Errorf("the end: %+v", got)
 		}
+	})
+}
+
+// One link after the other joins, each between two invocations or restarts: people are told when there are twice as many.
+func TestARestartMakesNoSpread(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	bad := s.round("no-healthy-target", "orders")
+	var told []string
+	for n := range 12 {
+		for range 5 {
+			for i := range n + 4 {
+				r := bad
+				r.Link, r.Started, r.Finished = fmt.Sprintf("link-%03d", i), s.at, s.at.Add(time.Second)
+				for _, c := range s.apply(r) {
+					if c.Alerts() {
+						told = append(told, fmt.Sprint(c.Kind, " ", len(c.Incident.Links)))
+					}
+				}
+			}
+			s.at = s.at.Add(time.Minute)
+		}
+		state := s.board.State(s.at)
+		s.board = NewBoard()
+		if err := s.board.Restore(state); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []string{"opened 1", "spread 4", "spread 8"}; !slices.Equal(told, want) {
+		t.Errorf("told %q, expected %q", told, want)
+	}
+}
+
+// Where rounds are rare, the clock tells what is due.
+func TestAFewLinksAreToldInTimeToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, sink := newWorld(t), &heard{}
+		settings := every(10*time.Minute, time.Hour)
+		settings.Alarm = provision.Alarm{Failures: 1, Of: 1}
+		w.set("no-healthy-target", "no-healthy-target", false)
+		_, stop := run(t, Options{Look: w.look, Sinks: []Sink{sink}}, fleet(3, settings))
+		time.Sleep(time.Minute) // the first rounds are within half of it
+		synctest.Wait()
+		changes := sink.all()
+		if last := changes[len(changes)-1]; len(last.Incident.Links) != 3 {
+			t.Errorf("%v, the last of %d links", countKinds(changes), len(last.Incident.Links))
+		}
+		stop()
 	})
 }
 

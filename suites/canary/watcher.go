@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,12 +30,12 @@ type watcher struct {
 
 	times   timetable
 	known   *probes.Observation // the control plane as it was read last; nil before
-	knownAt time.Duration
-	missed  int           // how often the machine had stood still or the clock had jumped when the control plane was read last
-	readAt  time.Duration // when the control plane was read last, all of it
-	lost    bool          // it could not be since
-	roots   []Root        // of the last round that was told
-	bad     int           // bad rounds in a row
+	knownAt time.Time           // by the wall clock: the monotonic one stands still while a machine sleeps
+	missed  int                 // how often the machine had stood still or the clock had jumped when the control plane was read last
+	readAt  time.Time           // when the control plane was read last, all of it, by the wall clock
+	lost    bool                // it could not be since
+	roots   []Root              // of the last round that was told
+	bad     int                 // bad rounds in a row
 	choice  suites.Choice
 	judged  lastJudged
 }
@@ -61,7 +62,7 @@ const (
 
 func newWatcher(c *Canary, l *provision.Link) *watcher {
 	return &watcher{
-		c: c, link: l, settings: l.Canary.WithDefaults(), choice: c.catalogue.Choose(l.Name, c.o.Selection),
+		c: c, link: l, settings: l.Canary.WithDefaults(), readAt: c.wall, choice: c.catalogue.Choose(l.Name, c.o.Selection),
 	}
 }
 
@@ -112,6 +113,7 @@ func (w *watcher) round(ctx context.Context, h *hand) Round {
 		fresh = fresh || missed != w.missed && len(w.c.reads) < cap(w.c.reads)
 	}
 	if fresh && ctx.Err() == nil {
+		slept := missed != w.missed
 		w.missed = missed
 		now := w.look(w.sharing(ctx, r.Outcome == Bad), h, nil)
 		calls += now.Calls
@@ -119,9 +121,11 @@ func (w *watcher) round(ctx context.Context, h *hand) Round {
 			now = w.look(w.sharing(ctx, true), h, nil)
 			calls += now.Calls
 		}
-		usable := w.known != nil && !w.known.ControlFailed() && w.c.elapsed()-w.knownAt < stillGood*time.Duration(w.settings.ControlInterval)
+		usable := w.known != nil && !w.known.ControlFailed() && wall.Sub(w.knownAt).Abs() < stillGood*time.Duration(w.settings.ControlInterval)
 		if w.lost = now.Observation == nil || now.Observation.ControlFailed(); !w.lost {
-			w.readAt = began - now.ControlAge
+			w.readAt = wall.Add(-now.ControlAge)
+		} else if slept {
+			w.times.nextControl = min(w.times.nextControl, began+w.times.control/hurry)
 		}
 		if w.lost && usable {
 			// The API can't be asked: the path is judged by what was known of it.
@@ -134,7 +138,7 @@ func (w *watcher) round(ctx context.Context, h *hand) Round {
 		} else {
 			r = now
 			if now.Outcome != Interrupted && now.Observation != nil {
-				w.known, w.knownAt = now.Observation, began-now.ControlAge
+				w.known, w.knownAt = now.Observation, wall.Add(-now.ControlAge)
 			}
 		}
 	}
@@ -147,7 +151,7 @@ func (w *watcher) round(ctx context.Context, h *hand) Round {
 	r.Link, r.Started, r.Finished, r.Calls = w.link.Name, wall, w.c.o.Now().UTC(), calls
 	r.Took = w.c.elapsed() - began
 	if w.lost {
-		r.ControlAge = began - w.readAt // a read that failed is no newer than the one before
+		r.ControlAge = max(0, wall.Sub(w.readAt)) // a read that failed is no newer than the one before
 	}
 	if m, ok := w.settings.InMaintenance(r.Started); ok {
 		r.Maintenance = m.Reason
@@ -252,7 +256,7 @@ func (w *watcher) judge(o, known *probes.Observation) Round {
 		o.Started.Sub(last.round.Started) < time.Duration(w.settings.ControlInterval) {
 		r := last.round
 		r.Started, r.Finished, r.ControlAge, r.Observation = o.Started, o.Finished, o.ControlAge(), o
-		r.Judged = func() []suites.Verdict { return w.c.catalogue.Judge(o, w.choice) }
+		r.Judged = func() []suites.Verdict { return w.c.told(o, w.c.catalogue.Judge(o, w.choice), w.choice) }
 		return r
 	}
 	r := w.c.judge(o, w.choice)
@@ -264,17 +268,51 @@ func (w *watcher) judge(o, known *probes.Observation) Round {
 	return r
 }
 
-// judge judges what was observed, and again without secrets what is to be told.
+// judge judges what was observed, and tells it without secrets.
 func (c *Canary) judge(o *probes.Observation, choice suites.Choice) Round {
 	r := c.judged(o, choice)
-	if r.Outcome == Good || c.o.Clean == nil {
+	if c.o.Clean == nil || len(r.Roots) == 0 && r.Reason == "" {
 		return r
 	}
-	if clean := c.o.Clean(o); clean != nil {
-		r = c.judged(clean, choice)
-		r.Observation = o
+	verdicts := c.told(o, r.Judged(), choice)
+	r.Judged = func() []suites.Verdict { return verdicts }
+	by := map[string]suites.Verdict{}
+	for _, v := range verdicts {
+		by[v.Check] = v
+	}
+	for i := range r.Roots {
+		v := by[r.Roots[i].Cause.Check]
+		r.Roots[i].Reason, r.Roots[i].Facts, r.Roots[i].Fix = v.Reason, v.Facts, v.Fix
+	}
+	if r.Outcome == Untold && r.Reason != nothingVerified {
+		r.Reason = whyUntold(verdicts, c.o.FailOn)
 	}
 	return r
+}
+
+// told gives verdicts the words that they have without the secrets that a remote end sent back: those of judging what is left then,
+// and none where that comes to something else, as where a secret is part of what is compared.
+func (c *Canary) told(o *probes.Observation, verdicts []suites.Verdict, choice suites.Choice) []suites.Verdict {
+	if c.o.Clean == nil {
+		return verdicts
+	}
+	clean := c.o.Clean(o)
+	if clean == nil {
+		return verdicts
+	}
+	by := map[string]suites.Verdict{}
+	for _, v := range c.catalogue.Judge(clean, choice) {
+		by[v.Check] = v
+	}
+	all := slices.Clone(verdicts)
+	for i := range all {
+		v, ok := by[all[i].Check]
+		if !ok || v.Status != all[i].Status {
+			v = suites.Verdict{}
+		}
+		all[i].Reason, all[i].Facts, all[i].Fix = v.Reason, v.Facts, v.Fix
+	}
+	return all
 }
 
 // judged judges with as many others side by side as there are processors: more of them would only take memory.

@@ -234,6 +234,15 @@ func TestAnIncidentThatCanNotBeReadEndsToo(t *testing.T) {
 	if runs := runsOf(t, h, "orders"); strings.Join(words(runs), ", ") != "1 good, 1 bad" {
 		t.Errorf("%v", words(runs))
 	}
+	tell(t, h, canary.Change{Kind: canary.Opened, At: noon.Add(time.Hour), Incident: incident(noon.Add(time.Hour), "orders")})
+	synced(t, h)
+	if past, err := h.Incidents(t.Context(), "", noon, 10); err != nil || len(past) != 1 {
+		t.Errorf("%+v %v", past, err)
+	}
+	var open int
+	if err := h.read.QueryRowContext(t.Context(), "SELECT count(*) FROM incidents WHERE ended = 0").Scan(&open); err != nil || open != 1 {
+		t.Errorf("%d are open: %v", open, err)
+	}
 }
 
 // Of an incident whose links change, the newest number and links are kept, and one line of what happened.

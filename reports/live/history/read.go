@@ -177,14 +177,12 @@ func (h *History) Incidents(ctx context.Context, link string, since time.Time, m
 	for rows.Next() {
 		var p Past
 		var b []byte
-		err := rows.Scan(&p.Most, &b)
-		if err == nil {
-			err = json.Unmarshal(b, &p.Incident)
-		}
-		if err != nil {
+		if err := rows.Scan(&p.Most, &b); err != nil {
 			return nil, fmt.Errorf("read the history %s: %w", h.path, damaged(err))
 		}
-		all = append(all, p)
+		if json.Unmarshal(b, &p.Incident) == nil { // one that can't be read hides no other
+			all = append(all, p)
+		}
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read the history %s: %w", h.path, damaged(err))

@@ -164,6 +164,8 @@ func (h *History) Change(c canary.Change) error {
 	}
 	switch {
 	case c.Kind == canary.Recovered:
+	case c.Kind == canary.Links && h.heavy > maxWaiting/4:
+		return nil // the disk is slow: what else is told of the incident is worth more
 	case c.Incident.Open():
 		opened := c.Incident.Opened.UnixMicro()
 		if before, open := h.open[c.Incident.Key]; open && before != opened { // its end was not told, or not kept

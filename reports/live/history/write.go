@@ -193,7 +193,7 @@ const maxLinks = 500
 
 func (w *writer) change(c *canary.Change) error {
 	i := c.Incident
-	n := len(i.Links)
+	n := len(i.Links) // of one that has ended: all that had it, not at once
 	opened := i.Opened.UnixMicro()
 	if c.Kind == canary.Recovered {
 		opened = 0 // it never was one
@@ -213,7 +213,7 @@ func (w *writer) change(c *canary.Change) error {
 			ended = i.Ended.UnixMicro()
 		}
 		if _, err := w.exec(`INSERT INTO incidents (key, opened, ended, most, incident) VALUES (?,?,?,?,?) ON CONFLICT (key, opened)
-			DO UPDATE SET ended = excluded.ended, most = max(most, excluded.most), incident = excluded.incident`, i.Key, opened, ended, n, b); err != nil {
+			DO UPDATE SET ended = excluded.ended, most = CASE WHEN excluded.ended = 0 THEN max(most, excluded.most) ELSE most END, incident = excluded.incident`, i.Key, opened, ended, n, b); err != nil {
 			return err
 		}
 	}
