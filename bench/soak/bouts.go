@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"slices"
 	"strings"
@@ -88,7 +88,7 @@ func (s *soak) run(ctx context.Context, r *rand.Rand) {
 func (s *soak) rest(ctx context.Context, when string) (all []sample) {
 	for end := time.Now().Add(s.interval); time.Now().Before(end); s.pause(ctx, time.Second) {
 		s.forget()
-		runtime.GC()
+		debug.FreeOSMemory() // what the runtime holds back of a peak long ago says nothing of what is used
 		all = append(all, take(s.began))
 	}
 	if s.heap != "" {

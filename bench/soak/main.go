@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -38,6 +39,7 @@ func main() {
 	heap := flag.String("heap", "", "folder for profiles of the heap at rest: before.pprof and after.pprof")
 	flag.Parse()
 	log.SetTarget(&log.GoogleEmitter{Writer: &log.Writer{Next: io.Discard}}) // the network's own warnings, of what is broken on purpose
+	debug.SetGCPercent(50)                                                   // as linkassay canary has it
 	p := plan{*links, *length, *seed, *interval, *control, *side, *heap}
 	if err := p.filled().run(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
@@ -126,11 +128,13 @@ func (p plan) run(ctx context.Context) (err error) {
 	}
 	stopped := time.Now()
 	stop()
-	if err := errors.Join(<-ended, past.Close()); err != nil {
+	err = <-ended
+	took := time.Since(stopped)
+	reading.Wait()
+	if err := errors.Join(err, past.Close()); err != nil {
 		s.wrong(err)
 	}
-	reading.Wait()
-	if took := time.Since(stopped); took > 1500*time.Millisecond {
+	if took > 1500*time.Millisecond {
 		s.wrong(fmt.Errorf("the canary took %s to stop", took))
 	}
 	fmt.Printf("load of the machine at the end: %s\n", load())
