@@ -176,6 +176,9 @@ func secretsOf(l *provision.Link) []string {
 		for part := range strings.SplitSeq(query, "&") {
 			_, value, _ := strings.Cut(part, "=")
 			add(value)
+			if meant, err := url.QueryUnescape(value); err == nil && meant != value {
+				add(meant)
+			}
 		}
 	}
 	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
@@ -240,6 +243,10 @@ func (r *redaction) walk(v reflect.Value) {
 func (r *redaction) clean(s string) string {
 	for _, secret := range r.secrets {
 		s = strings.ReplaceAll(s, secret, hidden)
+		// A text that was cut may end in the beginning of one.
+		if i := strings.LastIndex(s, secret[:leastSecret]); i >= 0 && strings.HasPrefix(secret, strings.TrimSuffix(s[i:], "…")) {
+			s = s[:i] + hidden
+		}
 	}
 	return s
 }

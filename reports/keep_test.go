@@ -202,3 +202,29 @@ func paths(t reflect.Type, at string, all *[]string, above []reflect.Type) {
 		}
 	}
 }
+
+// A remote end may send a secret back cut short, or in the form that it has without its escapes.
+func TestSecretsInOtherForms(t *testing.T) {
+	t.Parallel()
+	token := "eyJhbGciOi" + strings.Repeat("x1y2z3", 100)
+	o := &probes.Observation{Link: provision.Link{Name: "orders", Ports: []provision.Port{{
+		Port: 443, HTTP: &provision.HTTP{Path: "/?sig=ab%2Bcd%2Fef%3D&token=" + token},
+	}}}}
+	details := map[string]string{
+		"malformed HTTP status code \"/?token=" + token[:300] + "…": "malformed HTTP status code \"/?token=" + hidden,
+		"echo " + token[:leastSecret]:                               "echo " + hidden,
+		"echo " + token[:leastSecret-1]:                             "echo " + token[:leastSecret-1], // found by chance
+		"you sent ab+cd/ef= to me":                                  "you sent " + hidden + " to me",
+		"eyJhbGciOi is how tokens begin":                            "eyJhbGciOi is how tokens begin",
+	}
+	for detail, want := range details {
+		o.Reach.HTTP = &probes.Item[[]probes.Exchange]{Value: []probes.Exchange{{Try: probes.Try{Detail: detail}}}}
+		kept, _, err := Keep(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := kept.Reach.HTTP.Value[0].Detail; got != want {
+			t.Errorf("%.60q became %q, expected %q", detail, got, want)
+		}
+	}
+}

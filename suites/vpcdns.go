@@ -110,8 +110,8 @@ func Deaf(o *probes.Observation, vantage string) bool {
 	regional, _ := value(o.DNS.Regional)
 	zonal, _ := value(o.DNS.Zonal)
 	private, _ := value(o.DNS.Private)
-	_, answered, _ := resolverAt(vantage, slices.Concat(regional, zonal), private)
-	return answered == nil
+	first, answered, _ := resolverAt(vantage, slices.Concat(regional, zonal), private)
+	return answered == nil && first != nil && !couldNotAsk(first.Outcome) && slices.Contains(reachVantages(o.Link), vantage)
 }
 
 // resolverAt finds the lookup that shows that the vantage's resolver answers, the first answer that is an error, and the first lookup at

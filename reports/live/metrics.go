@@ -25,6 +25,7 @@ type Metrics struct {
 	registry *prometheus.Registry // of the histogram, and of the process
 	answers  [phaseCount]prometheus.Observer
 	phases   [phaseCount]*dto.LabelPair
+	now      func() time.Time
 
 	mu      sync.Mutex
 	links   map[string]*figures
@@ -38,6 +39,7 @@ type Metrics struct {
 type figures struct {
 	rounds, bad, unknown, interrupted int
 	lastRound, lastSuccess            time.Time
+	watched                           time.Time // since when
 	interval, controlAge              time.Duration
 	maintenance, untold               bool
 	told                              bool  // a round came that was not interrupted
@@ -68,7 +70,7 @@ func phaseName(phase int) string { return [...]string{"dns", "tcp", "tls", "http
 
 // NewMetrics makes metrics in a registry of their own.
 func NewMetrics() *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), links: map[string]*figures{}, open: map[string]canary.Incident{}}
+	m := &Metrics{registry: prometheus.NewRegistry(), now: time.Now, links: map[string]*figures{}, open: map[string]canary.Incident{}}
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: "linkassay", Name: "probe_duration_seconds", Help: "How long answers took, by phase, of all links.",
 		Buckets:                     []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
@@ -106,7 +108,7 @@ func (m *Metrics) WriteTextfile(path string) error {
 	return replace(path, b.Bytes(), 0o644)
 }
 
-// Restore takes over from before this process what is open, and when links had their last rounds.
+// Restore takes over from before this process what is open, and when links were good last.
 func (m *Metrics) Restore(open []canary.Incident, links map[string]canary.LinkState) {
 	for _, i := range open {
 		m.take(i)
@@ -115,14 +117,14 @@ func (m *Metrics) Restore(open []canary.Incident, links map[string]canary.LinkSt
 	defer m.mu.Unlock()
 	for link, l := range links {
 		if m.watched == nil || m.watched[link] {
-			f := m.figures(link)
-			f.lastRound, f.lastSuccess = l.LastRound, l.LastGood
+			m.figures(link).lastSuccess = l.LastGood
 		}
 	}
 }
 
 // Watch says which links are watched now: the series of others end, and rounds of theirs that come late are not taken in.
-// A series that stays would be told as stale. A link that no round comes of has series too: how often it should be looked at.
+// A series that stays would be told as stale. A link that no round comes of has series too: since when it is watched, and
+// how often it should be looked at.
 func (m *Metrics) Watch(links []provision.Link) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -142,7 +144,7 @@ func (m *Metrics) Watch(links []provision.Link) {
 func (m *Metrics) figures(link string) *figures {
 	f := m.links[link]
 	if f == nil {
-		f = &figures{labels: labelsOf("link", link)}
+		f = &figures{labels: labelsOf("link", link), watched: m.now()}
 		for i := range f.phases {
 			f.phases[i] = []*dto.LabelPair{f.labels[0], m.phases[i]}
 		}

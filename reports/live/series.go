@@ -23,6 +23,7 @@ const (
 	seriesVerified
 	seriesSkipped
 	seriesBlocked
+	seriesWatched
 	seriesPhase
 	seriesFailing
 	seriesAffected
@@ -44,6 +45,7 @@ func seriesTexts() [seriesCount][2]string {
 		seriesMaintenance: {"link_maintenance", "Whether the last round was in a maintenance window (1)."},
 		seriesInterval:    {"link_interval_seconds", "Time from one round of the link to the next, as configured."},
 		seriesControlAge:  {"link_control_age_seconds", "Age of the control plane that the last round was judged with."},
+		seriesWatched:     {"link_watched_since_timestamp_seconds", "Since when this canary watches the link."},
 		seriesLastRound:   {"link_last_round_timestamp_seconds", "When the last round ended that was not interrupted, whatever it came to."},
 		seriesLastSuccess: {"link_last_success_timestamp_seconds", "When the last good round ended."},
 		seriesCertificate: {"link_certificate_expiry_timestamp_seconds", "When the first certificate of a chain that the link showed expires."},
@@ -168,6 +170,7 @@ func (f *figures) tell(s *sheet) {
 	s.tell(seriesBad, float64(f.bad), link)
 	s.tell(seriesUnknown, float64(f.unknown), link)
 	s.tell(seriesInterrupted, float64(f.interrupted), link)
+	s.tell(seriesWatched, seconds(f.watched), link)
 	if !f.lastRound.IsZero() {
 		s.tell(seriesLastRound, seconds(f.lastRound), link)
 	}

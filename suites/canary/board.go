@@ -36,7 +36,7 @@ func (b *Board) Apply(r Round, settings provision.Canary) []Change {
 	return append(b.apply(r, settings), b.due(r.Finished)...)
 }
 
-// once is Apply for rounds that are taken in together; complete tells afterwards what changed in the end.
+// once is Apply without what is due of other rounds' incidents; see Due and complete.
 func (b *Board) once(r Round, settings provision.Canary) []Change {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -68,8 +68,12 @@ func (b *Board) apply(r Round, settings provision.Canary) []Change {
 		return nil
 	}
 	status := map[string]suites.Verdict{}
-	if r.Judged != nil {
-		for _, v := range r.Judged() {
+	judged := r.Judged
+	if r.raw != nil {
+		judged = r.raw // it has no need of words
+	}
+	if judged != nil {
+		for _, v := range judged() {
 			status[v.Check] = v
 		}
 	}

@@ -175,7 +175,7 @@ func (c *Canary) Once(ctx context.Context, links []provision.Link) ([]Round, err
 	c.board.Note(rounds) // what the others of a service do counts for the first of them too
 	var changes []Change
 	for i, r := range rounds { // in order, so that runs of the same are the same
-		changes = append(changes, c.takeIn(r, links[i].Canary.WithDefaults(), c.board.once)...)
+		changes = append(changes, c.takeIn(r, links[i].Canary.WithDefaults())...)
 	}
 	for _, change := range c.board.complete(changes, c.o.Now().UTC()) {
 		c.tell(change)
@@ -241,14 +241,14 @@ func (c *Canary) update(links []provision.Link) {
 func (c *Canary) publish(r Round, settings provision.Canary) {
 	c.order.Lock()
 	defer c.order.Unlock()
-	for _, change := range c.takeIn(r, settings, c.board.Apply) {
+	for _, change := range append(c.takeIn(r, settings), c.board.Due(c.o.Now().UTC())...) { // rounds end long before, or in any order
 		c.tell(change)
 	}
 }
 
 // takeIn takes a round in, tells everybody of it, and returns what it changed.
-func (c *Canary) takeIn(r Round, settings provision.Canary, apply func(Round, provision.Canary) []Change) []Change {
-	changes := apply(r, settings)
+func (c *Canary) takeIn(r Round, settings provision.Canary) []Change {
+	changes := c.board.once(r, settings)
 	if c.o.Keep != nil {
 		if r.Bundle = c.o.Keep(r, changes); r.Bundle != "" {
 			c.board.shownBy(changes, r.Bundle)

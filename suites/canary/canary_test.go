@@ -380,6 +380,7 @@ func TestWhatIsToldIsJudgedWithoutSecrets(t *testing.T) {
 	const secret = "hunter2-hunter2"
 	var failing []string
 	for _, accepted := range []bool{false, true} {
+		words := !accepted
 		synctest.Test(t, func(t *testing.T) {
 			sink, o := &heard{}, recorded(t, "healthy", "link-000")
 			for i := range o.Reach.HTTP.Value {
@@ -397,7 +398,10 @@ func TestWhatIsToldIsJudgedWithoutSecrets(t *testing.T) {
 					exchanges[i].Detail = strings.ReplaceAll(exchanges[i].Detail, secret, "(hidden)")
 				}
 				c.Reach.HTTP = &probes.Item[[]probes.Exchange]{Started: o.Reach.HTTP.Started, Value: exchanges}
-				c.Consumer.Endpoint = &probes.Item[probes.Endpoint]{Error: &probes.Failure{Class: probes.FailDenied}} // which is all that it could be judged by
+				if words {
+					return &c
+				}
+				c.Reach.HTTP = &probes.Item[[]probes.Exchange]{Error: &probes.Failure{Class: probes.FailDenied}} // it comes to something else
 				return &c
 			}
 			look := func(_ context.Context, _ provision.Link, known *probes.Observation) (*probes.Observation, int64) {
@@ -428,6 +432,9 @@ func TestWhatIsToldIsJudgedWithoutSecrets(t *testing.T) {
 				for _, root := range r.Roots {
 					failing = append(failing, root.Cause.Check)
 				}
+			}
+			if words != strings.Contains(texts, "(hidden)") {
+				t.Errorf("accepted %v: the words that are left: %v", accepted, !words)
 			}
 			if strings.Contains(texts, secret) {
 				i := strings.Index(texts, secret)

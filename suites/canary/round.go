@@ -45,6 +45,7 @@ type Round struct {
 	Observation *probes.Observation     `json:"-"`
 	Judged      func() []suites.Verdict `json:"-"`
 	Summary     suites.Summary          `json:"-"`
+	raw         func() []suites.Verdict // what Judged gives before secrets are taken out of its words; nil: the same
 	// Calls is how many requests to AWS APIs it took.
 	Calls int64 `json:"calls,omitempty"`
 }
@@ -70,7 +71,7 @@ func judge(o *probes.Observation, catalogue *suites.Compiled, choice suites.Choi
 	s := suites.Summarize(verdicts, failOn)
 	r := Round{
 		Link: o.Link.Name, Started: o.Started, Finished: o.Finished, ControlAge: o.ControlAge(),
-		Observation: o, Judged: func() []suites.Verdict { return verdicts }, Summary: s,
+		Observation: o, Judged: func() []suites.Verdict { return verdicts }, raw: func() []suites.Verdict { return verdicts }, Summary: s,
 	}
 	switch {
 	case o.Interrupted:

@@ -31,6 +31,7 @@ type watcher struct {
 	times   timetable
 	known   *probes.Observation // the control plane as it was read last; nil before
 	knownAt time.Time           // by the wall clock: the monotonic one stands still while a machine sleeps
+	slept   bool                // and it could not be read since
 	missed  int                 // how often the machine had stood still or the clock had jumped when the control plane was read last
 	readAt  time.Time           // when the control plane was read last, all of it, by the wall clock
 	lost    bool                // it could not be since
@@ -62,7 +63,7 @@ const (
 
 func newWatcher(c *Canary, l *provision.Link) *watcher {
 	return &watcher{
-		c: c, link: l, settings: l.Canary.WithDefaults(), readAt: c.wall, choice: c.catalogue.Choose(l.Name, c.o.Selection),
+		c: c, link: l, settings: l.Canary.WithDefaults(), readAt: c.o.Now().UTC(), choice: c.catalogue.Choose(l.Name, c.o.Selection),
 	}
 }
 
@@ -113,7 +114,7 @@ func (w *watcher) round(ctx context.Context, h *hand) Round {
 		fresh = fresh || missed != w.missed && len(w.c.reads) < cap(w.c.reads)
 	}
 	if fresh && ctx.Err() == nil {
-		slept := missed != w.missed
+		w.slept = w.slept || missed != w.missed
 		w.missed = missed
 		now := w.look(w.sharing(ctx, r.Outcome == Bad), h, nil)
 		calls += now.Calls
@@ -123,8 +124,8 @@ func (w *watcher) round(ctx context.Context, h *hand) Round {
 		}
 		usable := w.known != nil && !w.known.ControlFailed() && wall.Sub(w.knownAt).Abs() < stillGood*time.Duration(w.settings.ControlInterval)
 		if w.lost = now.Observation == nil || now.Observation.ControlFailed(); !w.lost {
-			w.readAt = wall.Add(-now.ControlAge)
-		} else if slept {
+			w.readAt, w.slept = wall.Add(-now.ControlAge), false
+		} else if w.slept {
 			w.times.nextControl = min(w.times.nextControl, began+w.times.control/hurry)
 		}
 		if w.lost && usable {
@@ -256,6 +257,7 @@ func (w *watcher) judge(o, known *probes.Observation) Round {
 		o.Started.Sub(last.round.Started) < time.Duration(w.settings.ControlInterval) {
 		r := last.round
 		r.Started, r.Finished, r.ControlAge, r.Observation = o.Started, o.Finished, o.ControlAge(), o
+		r.raw = func() []suites.Verdict { return w.c.catalogue.Judge(o, w.choice) }
 		r.Judged = func() []suites.Verdict { return w.c.told(o, w.c.catalogue.Judge(o, w.choice), w.choice) }
 		return r
 	}
@@ -263,7 +265,7 @@ func (w *watcher) judge(o, known *probes.Observation) Round {
 	w.judged = lastJudged{}
 	if comparable && known != nil && (r.Outcome == Good || r.Outcome == Bad) {
 		w.judged = lastJudged{known, likeness, r}
-		w.judged.round.Observation, w.judged.round.Judged = nil, nil
+		w.judged.round.Observation, w.judged.round.Judged, w.judged.round.raw = nil, nil, nil
 	}
 	return r
 }
@@ -296,6 +298,8 @@ func (c *Canary) told(o *probes.Observation, verdicts []suites.Verdict, choice s
 	if c.o.Clean == nil {
 		return verdicts
 	}
+	c.judging <- struct{}{}
+	defer func() { <-c.judging }()
 	clean := c.o.Clean(o)
 	if clean == nil {
 		return verdicts
