@@ -4,12 +4,18 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/linkassay/linkassay/reports/live"
 )
 
 // A peer that sends back what it was sent: the secrets of the link file that it was sent are in nothing that the canary tells
@@ -73,11 +79,24 @@ links:
 			t.Fatal(err)
 		}
 	}
+	const signed = "sh4r3d-s3cr3t"
+	posted := make(chan string, 10)
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+		stamp, _, _ := strings.Cut(strings.TrimPrefix(r.Header.Get(live.SignatureHeader), "t="), ",")
+		seconds, err := strconv.ParseInt(stamp, 10, 64)
+		if err != nil || live.Sign([]byte(signed), time.Unix(seconds, 0), body) != r.Header.Get(live.SignatureHeader) {
+			t.Errorf("signature %q: %v", r.Header.Get(live.SignatureHeader), err)
+		}
+		posted <- string(body)
+	}))
+	t.Cleanup(hook.Close)
 	shell, state := bare(t), filepath.Join(dir, "state.json")
+	shell.env = append(shell.env, "LINKASSAY_ALERT_SECRET="+signed)
 	var said strings.Builder
 	for _, code := range []int{0, 1} {
 		out, got := shell.run(t, binary, "canary", "-f", filepath.Join(dir, "links.yaml"), "--once", "--state", state, "--history", filepath.Join(dir, "h.db"),
-			"--bundles", filepath.Join(dir, "ev"), "--ledger", filepath.Join(dir, "runs"), "--alert-command", filepath.Join(dir, "told.sh"))
+			"--bundles", filepath.Join(dir, "ev"), "--ledger", filepath.Join(dir, "runs"), "--alert-command", filepath.Join(dir, "told.sh"), "--alert-webhook", hook.URL+"/hook")
 		if got != code {
 			t.Errorf("exit code %d, expected %d", got, code)
 		}
@@ -86,7 +105,12 @@ links:
 	if !strings.Contains(said.String(), "malformed HTTP status code") {
 		t.Errorf("the echo was not heard:\n%s", said.String())
 	}
-	texts := map[string]string{"stdout and stderr": said.String()}
+	texts := map[string]string{"stdout and stderr": said.String(), "webhook": ""}
+	if n := len(posted); n != 1 {
+		t.Errorf("%d alerts were posted, expected one", n)
+	} else {
+		texts["webhook"] = <-posted
+	}
 	if err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
 		if err != nil || e.IsDir() || filepath.Base(path) == "links.yaml" {
 			return err
@@ -97,13 +121,13 @@ links:
 	}); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"alerts", "state.json", "h.db", "runs/entries/0000000001.json"} {
+	for _, name := range []string{"alerts", "webhook", "state.json", "h.db", "runs/entries/0000000001.json"} {
 		if texts[name] == "" {
 			t.Errorf("there is no %s to look into", name)
 		}
 	}
 	for name, text := range texts {
-		for _, secret := range []string{query, token} {
+		for _, secret := range []string{query, token, signed} {
 			if i := strings.Index(text, secret); i >= 0 {
 				t.Errorf("%s holds %q: …%q", name, secret, text[max(0, i-100):min(len(text), i+50)])
 			}
