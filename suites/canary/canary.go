@@ -249,6 +249,7 @@ func (c *Canary) publish(r Round, settings provision.Canary) {
 // takeIn takes a round in, tells everybody of it, and returns what it changed.
 func (c *Canary) takeIn(r Round, settings provision.Canary) []Change {
 	changes := c.board.once(r, settings)
+	r.raw = nil // it holds the observation, and sinks keep rounds for long
 	if c.o.Keep != nil {
 		if r.Bundle = c.o.Keep(r, changes); r.Bundle != "" {
 			c.board.shownBy(changes, r.Bundle)

@@ -39,6 +39,9 @@ func TestEachLinkHasItsOwnPace(t *testing.T) {
 			starts = append(starts, time.Duration(rounds[5].Started.Unix()%10))
 			aged := 0
 			for _, r := range rounds[:len(rounds)-1] {
+				if r.raw != nil {
+					t.Fatal("a sink that keeps the round keeps what it was judged by")
+				}
 				if r.Outcome != Good || r.Took <= 0 {
 					t.Fatalf("%s: %+v", l.Name, r)
 				}
