@@ -111,16 +111,8 @@ links:
 	} else {
 		texts["webhook"] = <-posted
 	}
-	if err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
-		if err != nil || e.IsDir() || filepath.Base(path) == "links.yaml" {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		texts[strings.TrimPrefix(path, dir+"/")] = string(b)
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
+	readAll(t, dir, dir, texts)
+	delete(texts, "links.yaml")
 	for _, name := range []string{"alerts", "webhook", "state.json", "h.db", "runs/entries/0000000001.json"} {
 		if texts[name] == "" {
 			t.Errorf("there is no %s to look into", name)

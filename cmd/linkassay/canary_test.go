@@ -131,16 +131,7 @@ links:
 	}
 	texts := map[string]string{"stdout and stderr": said.String()}
 	for _, kept := range []string{out, runs, period} {
-		if err := filepath.WalkDir(kept, func(path string, e fs.DirEntry, err error) error {
-			if err != nil || e.IsDir() {
-				return err
-			}
-			b, err := os.ReadFile(path)
-			texts[strings.TrimPrefix(path, dir+"/")] = string(b)
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
+		readAll(t, kept, dir, texts)
 	}
 	for _, name := range []string{"out/report.html", "out/controls.csv", "runs/entries/0000000001.json", "period/period.html", "period/period.json"} {
 		if texts[name] == "" {
@@ -159,6 +150,21 @@ links:
 				}
 			}
 		}
+	}
+}
+
+// readAll adds what files in a folder hold, by their names from another one.
+func readAll(t *testing.T, folder, from string, texts map[string]string) {
+	t.Helper()
+	if err := filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		texts[strings.TrimPrefix(path, from+"/")] = string(b)
+		return err
+	}); err != nil {
+		t.Fatal(err)
 	}
 }
 

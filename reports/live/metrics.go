@@ -25,7 +25,6 @@ type Metrics struct {
 	registry *prometheus.Registry // of the histogram, and of the process
 	answers  [phaseCount]prometheus.Observer
 	phases   [phaseCount]*dto.LabelPair
-	now      func() time.Time
 
 	mu      sync.Mutex
 	links   map[string]*figures
@@ -70,7 +69,7 @@ func phaseName(phase int) string { return [...]string{"dns", "tcp", "tls", "http
 
 // NewMetrics makes metrics in a registry of their own.
 func NewMetrics() *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), now: time.Now, links: map[string]*figures{}, open: map[string]canary.Incident{}}
+	m := &Metrics{registry: prometheus.NewRegistry(), links: map[string]*figures{}, open: map[string]canary.Incident{}}
 	duration := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: "linkassay", Name: "probe_duration_seconds", Help: "How long answers took, by phase, of all links.",
 		Buckets:                     []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
@@ -144,7 +143,7 @@ func (m *Metrics) Watch(links []provision.Link) {
 func (m *Metrics) figures(link string) *figures {
 	f := m.links[link]
 	if f == nil {
-		f = &figures{labels: labelsOf("link", link), watched: m.now()}
+		f = &figures{labels: labelsOf("link", link), watched: time.Now()}
 		for i := range f.phases {
 			f.phases[i] = []*dto.LabelPair{f.labels[0], m.phases[i]}
 		}

@@ -46,7 +46,7 @@ func TestOneIncidentNamesAllItsLinksEverywhere(t *testing.T) {
 			if outcome == canary.Bad {
 				r.Roots = []canary.Root{root}
 			}
-			for _, c := range board.Apply(r, settings) {
+			for _, c := range append(board.Apply(r, settings), board.Due(at)...) {
 				for _, sink := range sinks {
 					tell(t, sink, c)
 				}

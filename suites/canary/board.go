@@ -11,7 +11,7 @@ import (
 	"github.com/linkassay/linkassay/suites"
 )
 
-// Board turns rounds into incidents. It is safe for concurrent use, and its only clock is that of the rounds.
+// Board turns rounds into incidents. It is safe for concurrent use, and has no clock but that of its callers.
 type Board struct {
 	mu        sync.Mutex
 	cells     map[string]map[string]*CauseState // by link, then by cause key
@@ -29,22 +29,11 @@ func NewBoard() *Board {
 	return &Board{cells: map[string]map[string]*CauseState{}, incidents: map[string]*Incident{}, telling: map[string]*telling{}, last: map[string]time.Time{}, good: map[string]time.Time{}, peers: newPeers()}
 }
 
-// Apply takes a round in, and returns what it changed. The settings are those of the round's link, with defaults.
+// Apply takes a round in, and returns what it changed; Due tells later of the links that it brought to incidents that were told
+// already. The settings are those of the round's link, with defaults.
 func (b *Board) Apply(r Round, settings provision.Canary) []Change {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return append(b.apply(r, settings), b.due(r.Finished)...)
-}
-
-// once is Apply without what is due of other rounds' incidents; see Due and complete.
-func (b *Board) once(r Round, settings provision.Canary) []Change {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.apply(r, settings)
-}
-
-// apply is Apply, without what is told of incidents that other rounds changed.
-func (b *Board) apply(r Round, settings provision.Canary) []Change {
 	if b.watched != nil && !b.watched[r.Link] {
 		return nil // it came to its end when the link was watched no more
 	}

@@ -241,14 +241,14 @@ func (c *Canary) update(links []provision.Link) {
 func (c *Canary) publish(r Round, settings provision.Canary) {
 	c.order.Lock()
 	defer c.order.Unlock()
-	for _, change := range append(c.takeIn(r, settings), c.board.Due(c.o.Now().UTC())...) { // rounds end long before, or in any order
+	for _, change := range append(c.takeIn(r, settings), c.board.Due(c.o.Now().UTC())...) {
 		c.tell(change)
 	}
 }
 
 // takeIn takes a round in, tells everybody of it, and returns what it changed.
 func (c *Canary) takeIn(r Round, settings provision.Canary) []Change {
-	changes := c.board.once(r, settings)
+	changes := c.board.Apply(r, settings)
 	r.raw = nil // it holds the observation, and sinks keep rounds for long
 	if c.o.Keep != nil {
 		if r.Bundle = c.o.Keep(r, changes); r.Bundle != "" {

@@ -73,7 +73,7 @@ func (s *story) see(link string, names ...string) (kinds []ChangeKind) {
 }
 
 func (s *story) apply(r Round) []Change {
-	changes := s.board.Apply(r, s.settings)
+	changes := append(s.board.Apply(r, s.settings), s.board.Due(r.Finished)...)
 	s.changes = append(s.changes, changes...)
 	return changes
 }

@@ -50,18 +50,13 @@ func (b *Board) told(i *Incident, at time.Time, begins bool) {
 	t.people, t.record, t.stale = at, at, false
 }
 
-// Due says what is to be told by now of incidents that links joined or left, where no round says it.
-func (b *Board) Due(now time.Time) []Change {
+// Due says what is to be told by now of incidents that links joined or left. People are told once when an incident that began has
+// all of its links, and then when it has twice as many; the record gets each change within some seconds.
+func (b *Board) Due(now time.Time) (changes []Change) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.due(now)
-}
-
-// due says what is to be told of incidents that links joined or left. People are told once when an incident that began has all of
-// its links, and then when it has twice as many; the record gets each change within some seconds.
-func (b *Board) due(now time.Time) (changes []Change) {
 	if back := b.looked.Sub(now); back > -lookEvery && back < setBack {
-		return nil // rounds that end side by side come in any order
+		return nil // it was looked just now, by a clock that may be slewed
 	} else if back > 0 {
 		for _, t := range b.telling {
 			t.grew, t.people, t.record = now, now, now

@@ -31,8 +31,8 @@ type watcher struct {
 	times   timetable
 	known   *probes.Observation // the control plane as it was read last; nil before
 	knownAt time.Time           // by the wall clock: the monotonic one stands still while a machine sleeps
-	slept   bool                // and it could not be read since
 	missed  int                 // how often the machine had stood still or the clock had jumped when the control plane was read last
+	slept   bool                // it did, and the control plane could not be read since
 	readAt  time.Time           // when the control plane was read last, all of it, by the wall clock
 	lost    bool                // it could not be since
 	roots   []Root              // of the last round that was told
@@ -257,8 +257,8 @@ func (w *watcher) judge(o, known *probes.Observation) Round {
 		o.Started.Sub(last.round.Started) < time.Duration(w.settings.ControlInterval) {
 		r := last.round
 		r.Started, r.Finished, r.ControlAge, r.Observation = o.Started, o.Finished, o.ControlAge(), o
-		r.raw = func() []suites.Verdict { return w.c.catalogue.Judge(o, w.choice) }
-		r.Judged = func() []suites.Verdict { return w.c.told(o, w.c.catalogue.Judge(o, w.choice), w.choice) }
+		raw := func() []suites.Verdict { return w.c.catalogue.Judge(o, w.choice) }
+		r.raw, r.Judged = raw, func() []suites.Verdict { return w.c.told(o, raw(), w.choice) }
 		return r
 	}
 	r := w.c.judge(o, w.choice)
